@@ -1,0 +1,307 @@
+"""The edge stream: what an observer saw, and how far it can be believed.
+
+Every observer delivers a `Capture`, and nothing downstream looks at anything
+else. All times are integer nanoseconds on the observer's own clock.
+
+On disk a capture is three files: `capture.parquet` (one row per edge),
+`capture.json` (the rest) and `capture.vcd`, which PulseView and GTKWave open.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from vcd import VCDWriter
+
+from rig.errors import EvidenceError
+
+EDGE_DTYPE = np.dtype(
+    [("time_ns", "<i8"), ("line", "<u2"), ("level", "u1"), ("seqno", "<u4")],
+)
+"""One edge in 15 bytes; `line` is an index into `Capture.lines`."""
+
+SCHEMA = "capture/1"
+
+
+class Edge(NamedTuple):
+    """One level change of one line."""
+
+    time_ns: int
+    """On the observer's clock."""
+    line: str
+    level: int
+    """The level after the edge: 0 or 1."""
+    seqno: int
+    """Counts the edges of this line from 0; a gap means that edges were lost."""
+
+
+class ClockKind(StrEnum):
+    """Where an observer's time stamps are made."""
+
+    HARDWARE = "hardware"
+    KERNEL = "kernel"
+    HOST = "host"
+    EMULATOR = "emulator"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The observer's clock and its budget of uncertainty."""
+
+    kind: ClockKind
+    resolution_ns: int
+    """Step of the stamps."""
+    accuracy_ppm: float
+    """Largest error of the rate."""
+    latency_ns: int
+    """A stamp is late by 0 to this much, as measured or as the instrument's data say."""
+
+    def interval_uncertainty_ns(self, interval_ns: int) -> int:
+        """How far the distance of two stamps can be from the truth, rounded up.
+
+        Each stamp is late by 0 to `latency_ns` and cut to `resolution_ns`, so the
+        two errors cannot add up to more than one of each; the rate's error grows
+        with the interval.
+        """
+        rate_ns = abs(interval_ns) * self.accuracy_ppm / 1e6
+        return self.latency_ns + self.resolution_ns + int(np.ceil(rate_ns))
+
+
+@dataclass(frozen=True)
+class ModeChange:
+    """A line's function changed, seen by an observer that can see it."""
+
+    time_ns: int
+    line: str
+    mode: str
+    """`in`, `out`, or an alternate function (`alt0` to `alt5`)."""
+
+
+@dataclass(frozen=True)
+class Stall:
+    """The observer's host did not run for a while, so the bench may have been late."""
+
+    time_ns: int
+    """When it was noticed, on the observer's clock."""
+    late_ns: int
+    cause: str
+    """`heartbeat` (the rig was not scheduled) or `starved` (the emulator was not)."""
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """How regularly the observer's host ran during the capture."""
+
+    beats: int
+    worst_ns: int
+    """The latest beat, whether it counts as a stall or not."""
+    stalls: tuple[Stall, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """The edges of one observation, complete between `start_ns` and `end_ns`.
+
+    Raises `EvidenceError` when it contradicts itself: edges out of time order or
+    outside the window, unknown lines, levels other than 0 and 1, or more edges
+    proven lost than `lost` admits.
+    """
+
+    lines: tuple[str, ...]
+    edges: NDArray[np.void]
+    """Array of `EDGE_DTYPE`, shape (n,), in time order."""
+    initial_levels: Mapping[str, int]
+    """Level of every line at `start_ns`."""
+    start_ns: int
+    end_ns: int
+    clock: Clock
+    lost: int = 0
+    """How many edges are known to be missing."""
+    overrun: bool = False
+    """The observer's buffer overflowed, so any number of edges may be missing."""
+    initial_modes: Mapping[str, str] = field(default_factory=dict)
+    """Function of every line at `start_ns`; empty if the observer cannot see it."""
+    modes: tuple[ModeChange, ...] = ()
+    heartbeat: Heartbeat | None = None
+    """None for an observer that does not share its clock with a busy host."""
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every edge of the window is in `edges`."""
+        return self.lost == 0 and not self.overrun
+
+    @property
+    def sees_modes(self) -> bool:
+        """Whether the observer sees the lines' functions, not only their levels."""
+        return bool(self.initial_modes)
+
+    def of_line(self, line: str) -> NDArray[np.void]:
+        """The edges of one line, in time order."""
+        mine: NDArray[np.bool_] = self.edges["line"] == self.lines.index(line)
+        return self.edges[mine]
+
+    def __iter__(self) -> Iterator[Edge]:
+        for time_ns, line, level, seqno in self.edges.tolist():
+            yield Edge(time_ns, self.lines[line], level, seqno)
+
+
+def edge_array(edges: Sequence[tuple[int, int, int, int]]) -> NDArray[np.void]:
+    """Pack rows of (time_ns, line index, level, seqno)."""
+    return np.array(edges, dtype=EDGE_DTYPE)
+
+
+def proven_lost(edges: NDArray[np.void], initial_levels: Sequence[int]) -> int:
+    """How many edges must be missing, from the edges themselves.
+
+    A gap in a line's sequence numbers counts what it skips; two equal levels in a
+    row prove one. Both can be the trace of one loss, so the larger counts.
+    `initial_levels` is in the order of the line indices.
+    """
+    lost = 0
+    for line, initial in enumerate(initial_levels):
+        of_line = edges[edges["line"] == line]
+        levels = np.concatenate(([initial], of_line["level"]))
+        repeats = int(np.count_nonzero(levels[1:] == levels[:-1]))
+        expected = np.concatenate(([-1], of_line["seqno"].astype(np.int64)))
+        gaps = int(np.sum(np.diff(expected) - 1))
+        lost += max(repeats, gaps)
+    return lost
+
+
+def _check(capture: Capture) -> None:
+    edges, count = capture.edges, len(capture.lines)
+    times = edges["time_ns"]
+    if edges.dtype != EDGE_DTYPE:
+        raise EvidenceError(f"capture: edges have dtype {edges.dtype}, not EDGE_DTYPE")
+    if set(capture.initial_levels) != set(capture.lines):
+        raise EvidenceError("capture: initial levels and lines do not name the same lines")
+    if np.any(edges["line"] >= count):
+        raise EvidenceError(f"capture: an edge names line index >= {count}")
+    if np.any(edges["level"] > 1) or not set(capture.initial_levels.values()) <= {0, 1}:
+        raise EvidenceError("capture: a level is neither 0 nor 1")
+    if np.any(np.diff(times) < 0):
+        first = int(np.argmax(np.diff(times) < 0)) + 1
+        raise EvidenceError(f"capture: time goes back at edge {first}")
+    if len(times) and not capture.start_ns <= times[0] <= times[-1] <= capture.end_ns:
+        raise EvidenceError("capture: an edge lies outside start_ns..end_ns")
+    if capture.start_ns > capture.end_ns:
+        raise EvidenceError("capture: end_ns is before start_ns")
+    lost = proven_lost(edges, [capture.initial_levels[name] for name in capture.lines])
+    if lost > capture.lost:
+        raise EvidenceError(f"capture: {lost} edges are proven lost, but it admits {capture.lost}")
+
+
+def write_capture(folder: Path, capture: Capture) -> None:
+    """Write `capture.parquet`, `capture.json` and `capture.vcd` into `folder`."""
+    _write_edges(folder / "capture.parquet", capture)
+    text = json.dumps(_meta(capture), indent=2, sort_keys=True) + "\n"
+    (folder / "capture.json").write_text(text)
+    _write_vcd(folder / "capture.vcd", capture)
+
+
+def read_capture(folder: Path) -> Capture:
+    """Read what `write_capture` wrote.
+
+    Raises `EvidenceError` if a file is missing, damaged or contradicts the other.
+    """
+    try:
+        meta = json.loads((folder / "capture.json").read_text())
+        table = pq.read_table(folder / "capture.parquet")
+        return _from_disk(meta, table)
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise EvidenceError(f"{folder}: cannot read the capture: {error}") from error
+
+
+def _write_edges(path: Path, capture: Capture) -> None:
+    edges = capture.edges
+    names = pa.array(capture.lines, pa.string())
+    lines = pa.DictionaryArray.from_arrays(pa.array(edges["line"].astype(np.int32)), names)
+    columns = {
+        "time_ns": pa.array(edges["time_ns"]),
+        "line": lines,
+        "level": pa.array(edges["level"]),
+        "seqno": pa.array(edges["seqno"]),
+    }
+    pq.write_table(pa.table(columns), path)
+
+
+def _meta(capture: Capture) -> dict[str, Any]:
+    heartbeat = capture.heartbeat
+    return {
+        "schema": SCHEMA,
+        "lines": list(capture.lines),
+        "initial_levels": dict(capture.initial_levels),
+        "start_ns": capture.start_ns,
+        "end_ns": capture.end_ns,
+        "clock": asdict(capture.clock),
+        "lost": capture.lost,
+        "overrun": capture.overrun,
+        "edges": len(capture.edges),
+        "initial_modes": dict(capture.initial_modes),
+        "modes": [asdict(change) for change in capture.modes],
+        "heartbeat": asdict(heartbeat) if heartbeat else None,
+    }
+
+
+def _from_disk(meta: dict[str, Any], table: pa.Table) -> Capture:
+    if meta["schema"] != SCHEMA:
+        raise ValueError(f"schema is {meta['schema']!r}, this rig reads {SCHEMA!r}")
+    if meta["edges"] != table.num_rows:
+        raise ValueError(f"{table.num_rows} edges on disk, capture.json says {meta['edges']}")
+    lines = tuple(meta["lines"])
+    clock = meta["clock"] | {"kind": ClockKind(meta["clock"]["kind"])}
+    return Capture(
+        lines=lines,
+        edges=_edges_from_table(table, lines),
+        initial_levels=meta["initial_levels"],
+        start_ns=meta["start_ns"],
+        end_ns=meta["end_ns"],
+        clock=Clock(**clock),
+        lost=meta["lost"],
+        overrun=meta["overrun"],
+        initial_modes=meta["initial_modes"],
+        modes=tuple(ModeChange(**change) for change in meta["modes"]),
+        heartbeat=_heartbeat(meta["heartbeat"]),
+    )
+
+
+def _edges_from_table(table: pa.Table, lines: tuple[str, ...]) -> NDArray[np.void]:
+    edges = np.empty(table.num_rows, EDGE_DTYPE)
+    for column in ("time_ns", "level", "seqno"):
+        edges[column] = table[column].to_numpy()
+    position = {name: index for index, name in enumerate(lines)}
+    encoded = table["line"].cast(pa.dictionary(pa.int32(), pa.string())).combine_chunks()
+    if table.num_rows:
+        codes = np.array([position[name] for name in encoded.dictionary.to_pylist()])
+        edges["line"] = codes[encoded.indices.to_numpy()]
+    return edges
+
+
+def _heartbeat(meta: dict[str, Any] | None) -> Heartbeat | None:
+    if meta is None:
+        return None
+    stalls = tuple(Stall(**stall) for stall in meta["stalls"])
+    return Heartbeat(meta["beats"], meta["worst_ns"], stalls)
+
+
+def _write_vcd(path: Path, capture: Capture) -> None:
+    """Times in the file count from `start_ns`."""
+    with path.open("w") as file, VCDWriter(file, timescale="1 ns", date="") as writer:
+        levels = capture.initial_levels
+        wires = [
+            writer.register_var("target", name, "wire", size=1, init=levels[name])
+            for name in capture.lines
+        ]
+        for time_ns, line, level, _ in capture.edges.tolist():
+            writer.change(wires[line], time_ns - capture.start_ns, level)
+        writer.close(capture.end_ns - capture.start_ns)

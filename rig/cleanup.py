@@ -1,0 +1,76 @@
+"""The GPIO state of a target before and after a run, and what was left behind.
+
+A state has two views. `sysfs` is what the target's own kernel says; `registers`
+is what the pin-function registers say, read from outside where a bench can.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rig.verdict import Finding, Kind, Outcome
+
+
+class Chip(BaseModel):
+    """One GPIO controller, as /sys/class/gpio/gpiochipN tells."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str
+    base: int
+    """Number of its first line in sysfs; differs between kernels."""
+    ngpio: Annotated[int, Field(gt=0)]
+
+
+class Export(BaseModel):
+    """One line that sysfs has exported."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    direction: str
+    value: int
+
+
+class GpioState(BaseModel):
+    """All that a run might leave behind on the target's pins."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chips: tuple[Chip, ...]
+    exports: dict[int, Export]
+    """By sysfs number."""
+    holders: tuple[str, ...]
+    """Lines in use, as /sys/kernel/debug/gpio lists them; empty if it is not there."""
+    functions: dict[str, str] = {}
+    """Line name to function, read from the registers; empty if the bench cannot."""
+
+
+def judge_cleanup(before: GpioState, after: GpioState) -> Iterator[Finding]:
+    """One finding for each thing that differs, or one PASS for each view."""
+    yield from _differences("sysfs exports", _as_text(before.exports), _as_text(after.exports))
+    yield from _differences("lines in use", _as_set(before.holders), _as_set(after.holders))
+    yield from _differences("pin functions", before.functions, after.functions)
+
+
+def _as_text(exports: dict[int, Export]) -> dict[str, str]:
+    return {f"gpio{number}": f"{e.direction} {e.value}" for number, e in exports.items()}
+
+
+def _as_set(holders: tuple[str, ...]) -> dict[str, str]:
+    return dict.fromkeys(holders, "held")
+
+
+def _differences(view: str, before: dict[str, str], after: dict[str, str]) -> Iterator[Finding]:
+    changed = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
+    for name in changed:
+        text = (
+            f"{view}: {name} was {before.get(name, 'not there')} before the run, "
+            f"is {after.get(name, 'not there')} after it"
+        )
+        yield Finding(Kind.CLEANUP, Outcome.FAIL, text)
+    if not changed and before:
+        text = f"{view}: all {len(before)} as before the run"
+        yield Finding(Kind.CLEANUP, Outcome.PASS, text, measured=len(before))
+    elif not changed:
+        yield Finding(Kind.CLEANUP, Outcome.PASS, f"{view}: none before the run, none after it")

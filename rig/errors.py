@@ -1,0 +1,40 @@
+"""What can go wrong, and whom to call.
+
+    RigError
+    ├── BenchError              the bench does not work; says nothing about the LED
+    │   ├── BenchFileError      the bench file is wrong
+    │   ├── ImageError          a kernel, tender or unikernel is missing or damaged
+    │   ├── TargetError         the target does not boot, answer or obey
+    │   └── ObserverError       the observer does not see, or its witnesses disagree
+    └── EvidenceError           an evidence folder or a capture cannot be trusted
+
+A target that works but does the wrong thing is none of these: it is a verdict.
+"""
+
+
+class RigError(Exception):
+    """Root of every error that the rig raises on purpose."""
+
+
+class BenchError(RigError):
+    """The bench does not work, so nothing can be said about the target."""
+
+
+class BenchFileError(BenchError):
+    """A bench file has an unknown, missing or inconsistent entry."""
+
+
+class ImageError(BenchError):
+    """A file that the bench needs is missing, damaged or for another machine."""
+
+
+class TargetError(BenchError):
+    """The target does not boot, does not answer or does not obey."""
+
+
+class ObserverError(BenchError):
+    """The observer failed, or its witnesses contradict each other."""
+
+
+class EvidenceError(RigError):
+    """Recorded evidence is missing, damaged or contradicts itself."""

@@ -1,0 +1,210 @@
+"""The folder that one run leaves: written once, sealed, readable without the rig.
+
+    results/<UTC time>-<bench>/<suite>/<test>/
+        run.json          what ran where, when, with what; hashes of the other files
+        capture.*         what the observer saw (see rig.capture)
+        guest.parquet     what the guest recorded (see rig.guest)
+        console.log       what the target printed
+        gpio-before.json  GPIO state of the target before the run (see rig.cleanup)
+        gpio-after.json   ... and after it
+        verdict.json      what follows from all that
+
+A folder is filled under a name that ends in `.partial` and renamed when it is
+whole, so evidence that was cut short never looks complete.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rig.capture import Capture, read_capture, write_capture
+from rig.cleanup import GpioState, judge_cleanup
+from rig.errors import EvidenceError
+from rig.guest import judge_console, judge_exit_status, judge_records, parse_records
+from rig.verdict import Expectation, Verdict, judge, to_json
+
+PARTIAL = ".partial"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Image(_Record):
+    """One file that was deployed."""
+
+    path: str
+    """Where it lies on the target."""
+    source: str
+    """File it was deployed from, relative to the bench file."""
+    sha256: str
+    """As the target computed it."""
+
+
+class RunRecord(_Record):
+    """`run.json`: the identity and circumstances of one run.
+
+    Times are on `clock`, which is the rig's and need not be the observer's.
+    """
+
+    schema_: Literal["run/1"] = "run/1"
+    suite: str
+    test: str
+    bench: str
+    bench_file: str
+    bench_sha256: str
+    target: dict[str, str | int]
+    """Facts the target told about itself: board, kernel, GPIO chip and its base."""
+    images: dict[str, Image]
+    """`tender` and `unikernel`."""
+    command: str
+    """The command line that ran on the target."""
+    expectation: Expectation
+    console_wanted: tuple[str, ...]
+    exit_wanted: int
+    exit_status: int
+    clock: str = "CLOCK_REALTIME of the rig's host, ns since 1970 UTC"
+    started_ns: int
+    """When the command was sent."""
+    ended_ns: int
+    """When its exit status had arrived."""
+    git_commit: str
+    """Commit of this repository, `-dirty` if the tree had changes, or `unknown`."""
+    tools: dict[str, str]
+    """Versions of rig, Python, Robot Framework, QEMU and the like."""
+    repeats: int = 0
+    """How many runs before this one were spoiled by a stalled bench."""
+    files: dict[str, str] = {}
+    """SHA-256 of every other file of the folder."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One run, as read from its folder."""
+
+    folder: Path
+    run: RunRecord
+    capture: Capture
+    guest: pa.Table
+    console: str
+    before: GpioState
+    after: GpioState
+
+    def judge(self) -> Verdict:
+        """The verdict on this run: pin, console, exit status, guest record, cleanup."""
+        pin = judge(self.capture, self.run.expectation)
+        return Verdict(
+            (
+                *pin.findings,
+                *judge_cleanup(self.before, self.after),
+                *judge_exit_status(self.run.exit_status, self.run.exit_wanted),
+                *judge_console(self.console, self.run.console_wanted),
+                *judge_records(self.console, self.guest),
+            )
+        )
+
+
+def folder_name(text: str) -> str:
+    """A suite or test name as a folder name: letters, digits, dots and dashes."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.").lower()
+
+
+class EvidenceFolder:
+    """A folder being filled. As a context manager it vanishes unless it was sealed."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is the final name.
+
+        Raises `EvidenceError` if it exists already: evidence is never overwritten.
+        """
+        if path.exists():
+            raise EvidenceError(f"{path} exists already; evidence is never overwritten")
+        self.path = path
+        self.partial = path.with_name(path.name + PARTIAL)
+        shutil.rmtree(self.partial, ignore_errors=True)
+        self.partial.mkdir(parents=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+    def seal(
+        self,
+        run: RunRecord,
+        capture: Capture,
+        console: str,
+        before: GpioState,
+        after: GpioState,
+    ) -> Evidence:
+        """Write everything, the verdict included, and give the folder its name."""
+        folder = self.partial
+        write_capture(folder, capture)
+        (folder / "console.log").write_text(console)
+        pq.write_table(parse_records(console), folder / "guest.parquet")
+        _write_json(folder / "gpio-before.json", before.model_dump())
+        _write_json(folder / "gpio-after.json", after.model_dump())
+        hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+        _write_json(folder / "run.json", run.model_copy(update={"files": hashes}).model_dump())
+        _write_json(folder / "verdict.json", to_json(read_evidence(folder).judge()))
+        folder.rename(self.path)
+        return read_evidence(self.path)
+
+
+def read_evidence(folder: Path) -> Evidence:
+    """Read one sealed folder.
+
+    Raises `EvidenceError` if a file is missing, damaged or not as it was sealed.
+    """
+    try:
+        run = RunRecord.model_validate_json((folder / "run.json").read_text())
+        _verify(folder, run.files)
+        return Evidence(
+            folder,
+            run,
+            read_capture(folder),
+            pq.read_table(folder / "guest.parquet"),
+            (folder / "console.log").read_text(),
+            GpioState.model_validate_json((folder / "gpio-before.json").read_text()),
+            GpioState.model_validate_json((folder / "gpio-after.json").read_text()),
+        )
+    except (OSError, ValidationError, pa.ArrowException) as error:
+        raise EvidenceError(f"{folder}: cannot read the evidence: {error}") from error
+
+
+def find_evidence(root: Path) -> list[Path]:
+    """Every sealed folder below `root`, by time of its run."""
+    folders = [p.parent for p in root.rglob("run.json") if PARTIAL not in str(p)]
+    return sorted(folders, key=lambda f: (read_evidence(f).run.started_ns, f))
+
+
+def _verify(folder: Path, hashes: dict[str, str]) -> None:
+    for name, wanted in hashes.items():
+        found = _sha256(folder / name)
+        if found != wanted:
+            raise EvidenceError(
+                f"{folder / name} is not as it was sealed: SHA-256 {found}, run.json says {wanted}"
+            )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=2, sort_keys=True) + "\n")

@@ -1,0 +1,376 @@
+"""From a capture and an expectation to a verdict: pure, no I/O, no hardware.
+
+A verdict is a list of findings. Each finding compares one measured value with
+its limits and knows three outcomes:
+
+- PASS: the measurement, widened by the observer's uncertainty, is inside.
+- FAIL: narrowed by it, the measurement is still outside.
+- INCONCLUSIVE: neither, or the capture cannot carry the judgment.
+
+The worst finding is the verdict, and a verdict without findings is INCONCLUSIVE.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from rig.capture import Capture
+
+_Edges = NDArray[np.void]
+
+
+class Outcome(StrEnum):
+    """What can be said. The order of definition is from good to bad."""
+
+    PASS = "PASS"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    FAIL = "FAIL"
+
+
+class Kind(StrEnum):
+    """What a finding is about; the words a report and a test use."""
+
+    INCOMPLETE = "incomplete"
+    STALL = "stall"
+    INITIAL_LEVEL = "initial-level"
+    COUNT = "count"
+    ON_TIME = "on-time"
+    OFF_TIME = "off-time"
+    PERIOD = "period"
+    FINAL_LEVEL = "final-level"
+    RELEASE = "release"
+    FOREIGN = "foreign-pin"
+    CLEANUP = "cleanup"
+    CONSOLE = "console"
+    EXIT_STATUS = "exit-status"
+    GUEST_RECORD = "guest-record"
+
+
+TIMING_KINDS = frozenset({Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD})
+"""What a stalled bench cannot judge."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One comparison: what was measured, against what, and how sure that is.
+
+    Times are in nanoseconds. `margin_ns` is the room between the measurement,
+    widened by the uncertainty, and the nearest limit; negative when it is not
+    clearly inside. `time_ns` is the edge where it happened, on the observer's clock.
+    """
+
+    kind: Kind
+    outcome: Outcome
+    text: str
+    """One readable line with every number that matters."""
+    line: str | None = None
+    measured: int | None = None
+    limits: tuple[int | None, int | None] | None = None
+    uncertainty: int | None = None
+    margin: int | None = None
+    seqno: int | None = None
+    time_ns: int | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The findings of one run and the worst of their outcomes."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst finding; INCONCLUSIVE when nothing was found out."""
+        ranks = list(Outcome)
+        worst = max((ranks.index(f.outcome) for f in self.findings), default=1)
+        return ranks[worst]
+
+    def of_kind(self, *kinds: Kind) -> tuple[Finding, ...]:
+        """The findings of these kinds, in order."""
+        return tuple(f for f in self.findings if f.kind in kinds)
+
+    def failing_kinds(self) -> set[Kind]:
+        """The kinds with at least one FAIL."""
+        return {f.kind for f in self.findings if f.outcome is Outcome.FAIL}
+
+    def not_passed(self) -> tuple[Finding, ...]:
+        """Everything that keeps this verdict from PASS, FAIL first."""
+        bad = [f for f in self.findings if f.outcome is not Outcome.PASS]
+        return tuple(sorted(bad, key=lambda f: f.outcome is not Outcome.FAIL))
+
+
+Nanoseconds = Annotated[int, Field(strict=True, ge=0)]
+Level = Annotated[int, Field(strict=True, ge=0, le=1)]
+
+
+class Expectation(BaseModel):
+    """How one line should have moved. Times are in nanoseconds.
+
+    The line starts low, goes high and low `cycles` times, and ends at
+    `final_level`, which it holds for at least `hold_ns`. A line that ended high
+    falls once more when it is released.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line: str
+    cycles: Annotated[int, Field(strict=True, ge=1)]
+    on_ns: Annotated[int, Field(strict=True, gt=0)]
+    off_ns: Annotated[int, Field(strict=True, gt=0)]
+    final_level: Level = 0
+    hold_ns: Nanoseconds = 0
+    tolerance_ns: Nanoseconds
+    """Largest deviation of one on-time, off-time or period, either way."""
+
+    @property
+    def levels(self) -> list[int]:
+        """Every level the line should take, in order, its release included."""
+        return [1, 0] * (self.cycles + self.final_level)
+
+
+def judge(capture: Capture, expected: Expectation) -> Verdict:
+    """Judge one capture. The same input gives the same verdict, anywhere, always.
+
+    Raises `ValueError` if the capture does not know the expected line.
+    """
+    if expected.line not in capture.lines:
+        raise ValueError(f"the capture has no line {expected.line!r}: {', '.join(capture.lines)}")
+    findings = [
+        *_completeness(capture),
+        *_stalls(capture),
+        _initial_level(capture, expected),
+        _count(capture, expected),
+        *_timing(capture, expected),
+        _final_level(capture, expected),
+        *_release(capture, expected),
+        *_foreign(capture, expected),
+    ]
+    return Verdict(tuple(_believable(finding, capture) for finding in findings))
+
+
+def compare(
+    measured: int, low: int | None, high: int | None, uncertainty: int
+) -> tuple[Outcome, int]:
+    """Hold one measurement against guarded limits; None is no limit on that side.
+
+    Returns the outcome and the margin: the room left inside the limits after
+    widening the measurement by `uncertainty`.
+    """
+    rooms = [high - measured] if high is not None else []
+    rooms += [measured - low] if low is not None else []
+    room = min(rooms)
+    if room >= uncertainty:
+        return Outcome.PASS, room - uncertainty
+    outcome = Outcome.FAIL if room < -uncertainty else Outcome.INCONCLUSIVE
+    return outcome, room - uncertainty
+
+
+def _believable(finding: Finding, capture: Capture) -> Finding:
+    """Weaken what this capture cannot carry.
+
+    Missing edges can imitate any defect but a movement that was seen where none
+    should be. A stalled bench can imitate good and bad timing alike.
+    """
+    stalled = capture.heartbeat is not None and bool(capture.heartbeat.stalls)
+    if not capture.is_complete and finding.kind is not Kind.FOREIGN:
+        return _weaken(finding, "edges are missing")
+    if stalled and finding.kind in TIMING_KINDS:
+        return _weaken(finding, "the bench stalled")
+    return finding
+
+
+def _weaken(finding: Finding, reason: str) -> Finding:
+    text = f"{finding.text} [not believed: {reason}]"
+    fields = {**finding.__dict__, "outcome": Outcome.INCONCLUSIVE, "text": text}
+    return Finding(**fields)
+
+
+def _completeness(capture: Capture) -> Iterator[Finding]:
+    if capture.overrun:
+        text = "capture incomplete: the observer's buffer overflowed"
+        yield Finding(Kind.INCOMPLETE, Outcome.INCONCLUSIVE, text)
+    if capture.lost:
+        text = f"capture incomplete: {capture.lost} edges are known to be missing"
+        yield Finding(Kind.INCOMPLETE, Outcome.INCONCLUSIVE, text, measured=capture.lost)
+
+
+def _stalls(capture: Capture) -> Iterator[Finding]:
+    if capture.heartbeat is None or not capture.heartbeat.stalls:
+        return
+    worst = max(capture.heartbeat.stalls, key=lambda stall: stall.late_ns)
+    count = len(capture.heartbeat.stalls)
+    text = f"bench stalled {count} times, the worst for {ms(worst.late_ns)} ({worst.cause})"
+    yield Finding(
+        Kind.STALL,
+        Outcome.INCONCLUSIVE,
+        text,
+        measured=worst.late_ns,
+        time_ns=worst.time_ns,
+    )
+
+
+def _initial_level(capture: Capture, expected: Expectation) -> Finding:
+    level = capture.initial_levels[expected.line]
+    outcome = Outcome.FAIL if level else Outcome.PASS
+    text = f"{expected.line} was {_word(level)} before the run, expected off"
+    return Finding(Kind.INITIAL_LEVEL, outcome, text, expected.line, level)
+
+
+def _count(capture: Capture, expected: Expectation) -> Finding:
+    """Every edge, the release included, must be there, and no other."""
+    edges, wanted = capture.of_line(expected.line), len(expected.levels)
+    outcome = Outcome.PASS if len(edges) == wanted else Outcome.FAIL
+    text = (
+        f"{expected.line} went on {int(np.sum(edges['level'] == 1))} times in {len(edges)} edges, "
+        f"expected {expected.cycles + expected.final_level} times in {wanted}"
+    )
+    if outcome is Outcome.FAIL and len(edges):
+        text += f"; last edge went {_word(int(edges[-1]['level']))} {_since_start(capture, edges)}"
+    return Finding(Kind.COUNT, outcome, text, expected.line, len(edges), (wanted, wanted), 0)
+
+
+def _since_start(capture: Capture, edges: _Edges) -> str:
+    return f"at +{ms(int(edges[-1]['time_ns']) - capture.start_ns)}"
+
+
+def _timing(capture: Capture, expected: Expectation) -> Iterator[Finding]:
+    """The worst on-time, off-time and period among the commanded cycles.
+
+    Only the edges of the cycles count: after them the final level is held for at
+    least its time, not exactly, and the release belongs to the tender.
+    """
+    edges = capture.of_line(expected.line)[: 2 * expected.cycles]
+    rises = edges["level"] == 1
+    on_ns, off_ns = expected.on_ns, expected.off_ns
+    yield _worst(Kind.ON_TIME, capture, expected, edges, on_ns, (1, rises))
+    yield _worst(Kind.OFF_TIME, capture, expected, edges, off_ns, (1, ~rises))
+    yield _worst(Kind.PERIOD, capture, expected, edges, on_ns + off_ns, (2, rises))
+
+
+def _worst(
+    kind: Kind,
+    capture: Capture,
+    expected: Expectation,
+    edges: _Edges,
+    nominal_ns: int,
+    span: tuple[int, NDArray[np.bool_]],
+) -> Finding:
+    """The interval farthest from nominal; `span` is (edges to the end, which start one)."""
+    step, starts = span
+    times = edges["time_ns"].astype(np.int64)
+    intervals = (times[step:] - times[:-step])[starts[:-step]] if len(times) > step else times[:0]
+    if not len(intervals):
+        return _nothing_to_measure(kind, expected)
+    worst = int(np.argmax(np.abs(intervals - nominal_ns)))
+    measured = int(intervals[worst])
+    edge = edges[:-step][starts[:-step]][worst]
+    low, high = nominal_ns - expected.tolerance_ns, nominal_ns + expected.tolerance_ns
+    uncertainty = capture.clock.interval_uncertainty_ns(measured)
+    outcome, margin = compare(measured, low, high, uncertainty)
+    text = (
+        f"{expected.line} {kind}: worst of {len(intervals)} is {ms(measured)}, expected "
+        f"{ms(nominal_ns)} +/- {ms(expected.tolerance_ns)}, uncertainty {ms(uncertainty)}, "
+        f"edge {int(edge['seqno'])} at +{ms(int(edge['time_ns']) - capture.start_ns)}"
+    )
+    return Finding(
+        kind,
+        outcome,
+        text,
+        expected.line,
+        measured,
+        (low, high),
+        uncertainty,
+        margin,
+        int(edge["seqno"]),
+        int(edge["time_ns"]),
+    )
+
+
+def _nothing_to_measure(kind: Kind, expected: Expectation) -> Finding:
+    """One cycle has no off-time and no period between its edges; that is no defect."""
+    needs = {Kind.ON_TIME: 1, Kind.OFF_TIME: 2, Kind.PERIOD: 2}[kind]
+    outcome = Outcome.PASS if expected.cycles < needs else Outcome.INCONCLUSIVE
+    text = f"{expected.line} {kind}: no interval to measure in {expected.cycles} commanded cycles"
+    return Finding(kind, outcome, text, expected.line)
+
+
+def _final_level(capture: Capture, expected: Expectation) -> Finding:
+    """The level after the last commanded edge, and how long it was held.
+
+    Of a line that should end on, the edge that releases it ends the hold.
+    """
+    edges = capture.of_line(expected.line)
+    last = 2 * expected.cycles + expected.final_level
+    level = int(edges[:last][-1]["level"]) if len(edges) else capture.initial_levels[expected.line]
+    began = int(edges[:last][-1]["time_ns"]) if len(edges) else capture.start_ns
+    ended = int(edges[last]["time_ns"]) if len(edges) > last else capture.end_ns
+    held_ns = ended - began
+    uncertainty = capture.clock.interval_uncertainty_ns(held_ns)
+    outcome, margin = compare(held_ns, expected.hold_ns - expected.tolerance_ns, None, uncertainty)
+    if level != expected.final_level:
+        outcome = Outcome.FAIL
+    text = (
+        f"{expected.line} ended {_word(level)} and held it for {ms(held_ns)}, expected "
+        f"{_word(expected.final_level)} for at least {ms(expected.hold_ns)} "
+        f"- {ms(expected.tolerance_ns)}"
+    )
+    limits = (expected.hold_ns - expected.tolerance_ns, None)
+    return Finding(
+        Kind.FINAL_LEVEL, outcome, text, expected.line, held_ns, limits, uncertainty, margin
+    )
+
+
+def _release(capture: Capture, expected: Expectation) -> Iterator[Finding]:
+    """The line was an input, was driven, and is an input again; dark in the end."""
+    edges = capture.of_line(expected.line)
+    level = int(edges[-1]["level"]) if len(edges) else capture.initial_levels[expected.line]
+    if level:
+        text = f"{expected.line} is still on at the end of the capture"
+        yield Finding(Kind.RELEASE, Outcome.FAIL, text, expected.line, level)
+    if capture.sees_modes:
+        changes = [c.mode for c in capture.modes if c.line == expected.line]
+        modes = [capture.initial_modes[expected.line], *changes]
+        outcome = Outcome.PASS if modes == ["in", "out", "in"] else Outcome.FAIL
+        text = f"{expected.line} was {', then '.join(modes)}; expected in, then out, then in"
+        yield Finding(Kind.RELEASE, outcome, text, expected.line)
+    elif not level:
+        text = f"{expected.line} is off at the end (this observer cannot see directions)"
+        yield Finding(Kind.RELEASE, Outcome.PASS, text, expected.line, level)
+
+
+def _foreign(capture: Capture, expected: Expectation) -> Iterator[Finding]:
+    """No other line may move or change its function."""
+    others = [name for name in capture.lines if name != expected.line]
+    own = capture.lines.index(expected.line)
+    strangers = capture.edges[capture.edges["line"] != own]
+    moved = {capture.lines[index] for index in np.unique(strangers["line"])}
+    switched = {c.line for c in capture.modes} - {expected.line}
+    for name in sorted(moved | switched):
+        edges = capture.of_line(name)
+        modes = [c.mode for c in capture.modes if c.line == name]
+        text = f"{name} should not have moved: {len(edges)} edges, directions {modes or 'kept'}"
+        when = int(edges[0]["time_ns"]) if len(edges) else None
+        yield Finding(Kind.FOREIGN, Outcome.FAIL, text, name, len(edges), (0, 0), 0, time_ns=when)
+    if not moved | switched:
+        text = f"none of the {len(others)} other observed lines moved"
+        yield Finding(Kind.FOREIGN, Outcome.PASS, text, None, 0, (0, 0), 0)
+
+
+def ms(time_ns: int) -> str:
+    """Nanoseconds as milliseconds for people, to the microsecond."""
+    return f"{time_ns / 1e6:.3f} ms"
+
+
+def _word(level: int) -> str:
+    return "on" if level else "off"
+
+
+def to_json(verdict: Verdict) -> dict[str, Any]:
+    """The verdict as plain data, in the shape of `verdict.json`."""
+    findings = [{**f.__dict__, "limits": f.limits and list(f.limits)} for f in verdict.findings]
+    return {"schema": "verdict/1", "outcome": verdict.outcome, "findings": findings}
