@@ -59,6 +59,8 @@ class RunRecord(_Record):
     schema_: Literal["run/1"] = "run/1"
     suite: str
     test: str
+    purpose: Literal["proof", "defect"] = "proof"
+    """`defect`: a defect was planted on purpose, and the verdict must catch it."""
     bench: str
     bench_file: str
     bench_sha256: str
