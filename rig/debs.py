@@ -19,6 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
+from rig.errors import ImageError
+
 _UPDATE_TIMEOUT_S = 300
 _DOWNLOAD_TIMEOUT_S = 1800
 _QUERY_TIMEOUT_S = 60
@@ -45,10 +47,6 @@ Acquire::https::Timeout "30";
 """
 
 
-class ImageError(Exception):
-    """The boot image cannot be made; the message says what, where and what to do."""
-
-
 @dataclass(frozen=True)
 class Package:
     """One binary package as the archive describes it."""
@@ -57,6 +55,7 @@ class Package:
     version: str
     sha256: str
     """Of the .deb file, in hexadecimal."""
+    size_bytes: int
     depends: str = ""
     """The `Depends` field, verbatim."""
 
@@ -73,22 +72,31 @@ class Archive:
                     "fetched with apt. Run this on Debian 12, or put a finished build/ folder here"
                 )
         self._configuration = _prepare(state.resolve(), architecture)
+        self._trouble = ""
 
     def update(self) -> None:
         """Fetch the package lists.
 
-        Raises ImageError when that fails.
+        A source that fails is not an error yet: the package wanted may come from another one.
         """
-        self._apt("apt-get", "update", timeout_s=_UPDATE_TIMEOUT_S)
+        try:
+            self._apt("apt-get", "update", "--error-on=any", timeout_s=_UPDATE_TIMEOUT_S)
+            self._trouble = ""
+        except ImageError as error:
+            self._trouble = f" ({error})"
 
     def describe(self, name: str) -> Package:
         """The newest version of package `name`. Raises ImageError when there is none."""
-        text = self._apt("apt-cache", "show", "--no-all-versions", name)
-        fields = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
         try:
-            return Package(name, fields["Version"], fields["SHA256"], fields.get("Depends", ""))
-        except KeyError as missing:
-            raise ImageError(f"package {name}: apt shows no {missing} for it") from None
+            text = self._apt("apt-cache", "show", "--no-all-versions", name)
+            fields = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+            version, sha256, size = fields["Version"], fields["SHA256"], int(fields["Size"])
+        except (ImageError, KeyError) as error:
+            raise ImageError(
+                f"package {name}: apt's sources here offer none{self._trouble}; they must be "
+                "those of Debian 12, and the network must reach them"
+            ) from error
+        return Package(name, version, sha256, size, fields.get("Depends", ""))
 
     def download(self, package: Package, into: Path) -> Path:
         """The .deb of `package` in folder `into`, its hash compared with the archive's.

@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -28,9 +29,8 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from rig import cpio
-from rig.debs import Archive, ImageError, Package, read_files, sha256
-
-__all__ = ["BootImage", "ImageError", "ensure_image", "overlay"]
+from rig.debs import Archive, Package, read_files, sha256
+from rig.errors import ImageError
 
 KERNEL = "vmlinuz"
 DTB = "bcm2837-rpi-3-b.dtb"
@@ -47,7 +47,7 @@ _MOUNTED_OVER = ("/dev", "/proc", "/run", "/sys", "/tmp")  # by pi/init
 _SPACE_NEEDED_BYTES = 250_000_000  # packages, package lists and the files made from them
 _LOCK_TIMEOUT_S = 1800  # another run may be downloading over a slow line
 
-_console = Console(stderr=True, highlight=False)
+_console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,9 @@ def overlay(files: Mapping[str, Path]) -> bytes:
     for target, source in files.items():
         path = _checked_target(target)
         entries += [cpio.file(path, _contents(source, target)), *cpio.parents(path)]
+    for path in {entry.path for entry in entries if stat.S_ISDIR(entry.mode)}:
+        if f"/{path}" in files:
+            raise ImageError(f"target path '/{path}': is a file and a folder of other files")
     return cpio.compressed(entries)
 
 
@@ -185,7 +188,7 @@ def _fetched(debs: Path, series: str) -> dict[str, Package]:
     kernel = _kernel_of(series, archive.describe(_KERNEL_PACKAGES[series]))
     packages = {"kernel": archive.describe(kernel), "busybox": archive.describe(_BUSYBOX)}
     for package in packages.values():
-        with _step(f"fetching {package.name} {package.version}"):
+        with _step(f"fetching {package.name} ({package.size_bytes / 1e6:.1f} MB)"):
             archive.download(package, debs)
     return packages
 
