@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ticks.h: from ticks of a counter to nanoseconds, exact for as long as the
+ * result fits 64 bits (584 years).
+ */
+#ifndef TICKS_H
+#define TICKS_H
+
+#include <stdint.h>
+
+#define TICKS_MAX_HZ (UINT64_C(1) << 63)
+
+/* How long one tick lasts: whole_ns + fraction / 2^64 nanoseconds. */
+struct tick {
+    uint64_t whole_ns;
+    uint64_t fraction;
+};
+
+/* `hz` is 1 to TICKS_MAX_HZ. */
+struct tick tick_from_hz(uint64_t hz);
+
+/*
+ * At most 1 ns below ticks * 10^9 / hz rounded down, never above it, and never
+ * less for more ticks.
+ */
+uint64_t ticks_to_ns(struct tick tick, uint64_t ticks);
+
+#endif
