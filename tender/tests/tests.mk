@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: ISC
+#
+# The unikernels: tests/test_X/ becomes $(BUILD)/ARCH/test_X.hvt, for all ARCHS
+# with `make guests`. The Makefile that includes this sets BUILD, ARCHS, Q and
+# PYTHON; bindings.mk comes first.
+
+guests := $(notdir $(patsubst %/,%,$(dir $(wildcard tests/test_*/manifest.json))))
+
+# What a test may use besides the guest API: lib.h, format.h and tests/lib/.
+guest_library := bindings/lib.c bindings/format.c $(wildcard tests/lib/*.c)
+
+.PHONY: guests
+guests: $(foreach arch,$(ARCHS),$(guests:%=$(BUILD)/$(arch)/%.hvt))
+
+$(BUILD)/manifests/%.c: tests/%/manifest.json ../rig/manifest.py
+	@mkdir -p $(@D)
+	@echo "  MFT     $*"
+	$(Q)PYTHONPATH=.. $(PYTHON) -m rig.manifest $< $@
+
+.SECONDARY: $(guests:%=$(BUILD)/manifests/%.c)
+
+# $(call guest_rules,ARCH)
+define guest_rules
+$$(BUILD)/$(1)/tests/%.o: tests/%
+	$$(call guest_compile,$(1))
+
+$$(BUILD)/$(1)/manifests/%.o: $$(BUILD)/manifests/%.c
+	$$(call guest_compile,$(1))
+
+.SECONDARY: $(guests:%=$$(BUILD)/$(1)/manifests/%.o)
+endef
+$(foreach arch,$(ARCHS),$(eval $(call guest_rules,$(arch))))
+
+# $(call guest_link,ARCH,TEST)
+define guest_link
+$$(BUILD)/$(1)/$(2).hvt: $$(BUILD)/$(1)/manifests/$(2).o $$(BUILD)/$(1)/bindings.o \
+		$(patsubst %,$$(BUILD)/$(1)/%.o,$(wildcard tests/$(2)/*.c) $(guest_library)) \
+		$$(guest_script)
+	@echo "  LINK    $(1)/$(2).hvt"
+	$$(Q)$$(guest_cc_$(1)) $$(guest_ldflags) -o $$@ $$(filter %.o,$$^)
+
+-include $$(wildcard $$(BUILD)/$(1)/tests/$(2)/*.d $$(BUILD)/$(1)/manifests/$(2).d)
+endef
+$(foreach arch,$(ARCHS),$(foreach test,$(guests),$(eval $(call guest_link,$(arch),$(test)))))
+-include $(foreach arch,$(ARCHS),$(wildcard $(BUILD)/$(arch)/tests/lib/*.d))
