@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: ISC
+# Everything one does here from a shell. `make` alone lists it.
+#
+# V=1 shows every command. BENCH=benches/other.yaml picks another bench.
+# PACKAGES= (empty) skips the check of system packages, for systems without apt.
+
+# What it takes to build and to run, as Debian 12 names it.
+PACKAGES := python3-venv
+PACKAGES += qemu-system-arm        # the virtual Pi
+PACKAGES += gcc libc6-dev          # tender and unikernels for this machine
+PACKAGES += gcc-aarch64-linux-gnu libc6-dev-arm64-cross  # and for the Pi
+PACKAGES += patch                  # tenders with a planted defect
+
+# What the tests need besides.
+TEST_PACKAGES := bats              # runs the tender's tests
+TEST_PACKAGES += cpio              # reads the RAM disk back, independently
+TEST_PACKAGES += shellcheck        # lint of the shell scripts
+TEST_PACKAGES += chromium          # opens the report page
+
+PYTHON := .venv/bin/python
+ROBOT := .venv/bin/robot $(if $(BENCH),--variable BENCH:$(BENCH))
+RUN ?= $(lastword $(sort $(wildcard results/2*/)))
+SCRIPTS := .ci/run rig/pi/init
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+Q := $(if $(filter 1,$(V)),,@)
+
+.PHONY: help
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+.PHONY: led
+led: image tender ## prove the LED unikernel on the bench: build, boot, blink, judge, report
+	$(Q)$(ROBOT) --outputdir results/robot robot/led.robot
+
+.PHONY: test
+test: image tender test-setup ## run every check and test, and add them up
+	$(Q)$(PYTHON) tests/run_all.py lint test-python test-tender test-robot
+
+.PHONY: test-python
+test-python: test-setup ## only the Python unit tests
+	$(Q)$(PYTHON) -m pytest -q --junitxml=results/tests/test-python.xml
+
+.PHONY: test-tender
+test-tender: tender test-setup ## only the tests of tender and unikernels
+	$(Q)$(MAKE) -C tender test
+
+.PHONY: test-robot
+test-robot: image tender ## only the Robot suites, on the bench
+	$(Q)$(ROBOT) --outputdir results/robot --xunit $(CURDIR)/results/tests/test-robot.xml robot
+
+.PHONY: lint
+lint: test-setup ## check style and types
+	$(Q)status=0; \
+	.venv/bin/ruff check --quiet . || status=1; \
+	.venv/bin/ruff format --quiet --check . || status=1; \
+	.venv/bin/mypy --no-error-summary || status=1; \
+	shellcheck $(SCRIPTS) || status=1; \
+	exit $$status
+
+.PHONY: report
+report: setup ## write the report of the newest run again (RUN=results/... for another)
+	$(Q)$(if $(RUN),,echo 'report: results/ holds no run yet; make one with: make led' >&2; exit 1;) \
+	$(PYTHON) -m reports $(RUN)
+
+.PHONY: image
+image: setup ## fetch and make the virtual Pi's boot files
+	$(Q)$(PYTHON) -m rig.image $(if $(filter 1,$(V)),,> /dev/null)
+
+.PHONY: tender
+tender: setup ## build tender and unikernels for both architectures
+	$(Q)$(MAKE) -C tender
+
+.PHONY: setup
+setup: packages .venv/installed ## install what is missing: system packages, Python packages in .venv
+
+.PHONY: clean
+clean: ## remove what was fetched, built and measured (.venv stays)
+	$(Q)rm -rf build results log.html output.xml report.html
+	$(Q)rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# The rest is how `setup` does it.
+
+.PHONY: packages
+packages:
+	$(Q)$(call install_packages,$(PACKAGES))
+
+.PHONY: test-setup
+test-setup: setup
+	$(Q)$(call install_packages,$(if $(PACKAGES),$(TEST_PACKAGES)))
+
+.venv/installed: requirements.txt pyproject.toml | packages
+	$(Q)python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "setup: python3 is $$(python3 --version), 3.11 or newer is needed" >&2; exit 1; }
+	$(Q)python3 -m venv .venv
+	$(Q)$(PYTHON) -m pip install --disable-pip-version-check -r requirements.txt \
+	$(if $(filter 1,$(V)),,| $(pip_words))
+	$(Q)touch $@
+
+# One word per package instead of pip's page of text; its errors come through.
+define pip_words
+{ printf 'setup: Python packages into .venv:'; \
+while read -r verb name _; do \
+	if [ "$$verb" = Collecting ]; then printf ' %s' "$${name%%[^[:alnum:]._-]*}"; fi; \
+done; echo; }
+endef
+
+# Installs those of the packages $(1) that are not there, as root or with sudo.
+define install_packages
+missing=; \
+for package in $(1); do \
+	dpkg-query -W -f '$${db:Status-Status}\n' "$$package" 2>/dev/null | grep -qx installed \
+	|| missing+=" $$package"; \
+done; \
+[ -n "$$missing" ] || exit 0; \
+command -v apt-get > /dev/null || { \
+	echo "setup: no apt-get here, so this is not Debian. Install what these packages hold," >&2; \
+	echo "setup: then say make PACKAGES= :$$missing" >&2; exit 1; }; \
+sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+command -v $${sudo:-true} > /dev/null || { \
+	echo "setup: only root may install:$$missing (and sudo is not there)" >&2; exit 1; }; \
+echo "setup: system packages:$$missing"; \
+$$sudo apt-get -q update; \
+$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $$missing
+endef
