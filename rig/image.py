@@ -297,6 +297,8 @@ def main() -> int:
     except ImageError as error:
         print(f"image: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # as the shell says it; what was being written is gone
     for path in (image.kernel, image.dtb, image.initrd):
         print(path)
     return 0
