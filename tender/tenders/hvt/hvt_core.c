@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: ISC */
+/* hvt_core.c: hypercalls, and those that every guest may use. */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hvt_internal.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+#define STATUS_SIGPIPE 141 /* what a shell shows for an ended reader */
+
+static struct hvt_handler handlers[HVT_HYPERCALL_MAX];
+
+void hvt_register_hypercall(unsigned nr, const struct hvt_handler *handler)
+{
+    if (nr >= HVT_HYPERCALL_MAX || handlers[nr].handle != NULL ||
+            handler->arg_size > HVT_HC_ARG_MAX)
+        hvt_fail("Hypercall %u cannot be registered", nr);
+    handlers[nr] = *handler;
+}
+
+void hvt_core_dispatch(struct hvt *hvt, uint64_t nr, hvt_gpa_t gpa)
+{
+    const struct hvt_handler *handler = &handlers[nr % HVT_HYPERCALL_MAX];
+    _Alignas(8) uint8_t arg[HVT_HC_ARG_MAX];
+
+    if (nr >= HVT_HYPERCALL_MAX || handler->handle == NULL)
+        hvt_fail("invalid guest hypercall: num=%llu", (unsigned long long)nr);
+    hvt_mem_check(&hvt->mem, gpa, handler->arg_size,
+            handler->has_out ? HVT_ACCESS_READ_WRITE : HVT_ACCESS_READ);
+    hvt_guest_read(hvt, gpa, arg, handler->arg_size);
+    handler->handle(hvt, arg);
+    if (handler->has_out)
+        hvt_guest_write(hvt, gpa, arg, handler->arg_size);
+}
+
+static void hypercall_walltime(struct hvt *hvt, void *arg)
+{
+    struct hvt_hc_walltime *hc = arg;
+    struct timespec now;
+
+    (void)hvt;
+    clock_gettime(CLOCK_REALTIME, &now);
+    hc->nsecs = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* A console that was made non-blocking by somebody else is waited for. */
+static void await_console(void)
+{
+    struct pollfd console = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+    poll(&console, 1, -1);
+}
+
+static _Noreturn void console_failed(void)
+{
+    if (errno == EPIPE)
+        hvt_exit(STATUS_SIGPIPE);
+    hvt_fail("Cannot write to the console: %s", strerror(errno));
+}
+
+static void write_console(const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(STDOUT_FILENO, data, size);
+
+        if (n > 0) {
+            data += n;
+            size -= (size_t)n;
+        } else if (errno == EAGAIN)
+            await_console();
+        else if (errno != EINTR)
+            console_failed();
+    }
+}
+
+static void hypercall_puts(struct hvt *hvt, void *arg)
+{
+    const struct hvt_hc_puts *hc = arg;
+    uint8_t chunk[PIPE_BUF];
+
+    hvt_mem_check(&hvt->mem, hc->data, hc->len, HVT_ACCESS_READ);
+    for (uint64_t done = 0; done < hc->len; ) {
+        uint64_t left = hc->len - done;
+        size_t size = left < sizeof(chunk) ? (size_t)left : sizeof(chunk);
+
+        hvt_guest_read(hvt, hc->data + done, chunk, size);
+        write_console(chunk, size);
+        done += size;
+    }
+}
+
+/* Cannot wrap: 2^64 ns are some 585 years. */
+static struct timespec deadline_in(uint64_t nsecs)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += (time_t)(nsecs / NS_PER_S);
+    at.tv_nsec += (long)(nsecs % NS_PER_S);
+    if (at.tv_nsec >= (long)NS_PER_S) {
+        at.tv_sec++;
+        at.tv_nsec -= (long)NS_PER_S;
+    }
+    return at;
+}
+
+/* No module brings a device that could become readable: POLL only waits. */
+static void hypercall_poll(struct hvt *hvt, void *arg)
+{
+    struct hvt_hc_poll *hc = arg;
+    struct timespec deadline = deadline_in(hc->timeout_nsecs);
+
+    (void)hvt;
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL) ==
+            EINTR)
+        ; /* somebody stopped and continued the tender */
+    hc->ready_set = 0;
+    hc->ret = 0;
+}
+
+static void hypercall_halt(struct hvt *hvt, void *arg)
+{
+    const struct hvt_hc_halt *hc = arg;
+
+    if (hc->cookie != 0)
+        hvt_mem_check(&hvt->mem, hc->cookie, HVT_HALT_COOKIE_SIZE,
+                HVT_ACCESS_READ);
+    hvt_exit(hc->exit_status);
+}
+
+void hvt_core_init(void)
+{
+    hvt_register_hypercall(HVT_HYPERCALL_WALLTIME, &(struct hvt_handler){
+            hypercall_walltime, sizeof(struct hvt_hc_walltime), true });
+    hvt_register_hypercall(HVT_HYPERCALL_PUTS, &(struct hvt_handler){
+            hypercall_puts, sizeof(struct hvt_hc_puts), false });
+    hvt_register_hypercall(HVT_HYPERCALL_POLL, &(struct hvt_handler){
+            hypercall_poll, sizeof(struct hvt_hc_poll), true });
+    hvt_register_hypercall(HVT_HYPERCALL_HALT, &(struct hvt_handler){
+            hypercall_halt, sizeof(struct hvt_hc_halt), false });
+}
