@@ -12,7 +12,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +48,8 @@ def parse_manifest(text: str) -> tuple[Device, ...]:
         data = json.loads(text, object_pairs_hook=_unique_keys)
     except json.JSONDecodeError as error:
         raise ManifestError(f"line {error.lineno}, column {error.colno}: {error.msg}") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise ManifestError(str(error)) from error
     except RecursionError as error:
         raise ManifestError("nested too deeply; a manifest has three levels") from error
     manifest = _object(data, "manifest", ("type", "version", "devices"))
@@ -183,15 +184,17 @@ def _write(target: str, text: str) -> None:
 
 def _replace_file(target: Path, text: str) -> None:
     """Write ``target`` whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    temporary = Path(name)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(target)
-    except BaseException:
-        temporary.unlink()
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fail(name: str, why: str) -> int:
+    print(f"rig.manifest: {name}: {why}", file=sys.stderr)
+    return 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -200,16 +203,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("source", metavar="SRC", help="manifest.json, or - for stdin")
     parser.add_argument("target", metavar="OUT", help="C file to write, or - for stdout")
     options = parser.parse_args(arguments)
+    source, target = options.source, options.target
     try:
-        _write(options.target, generate_source(parse_manifest(_read(options.source))))
-    except ManifestError as error:
-        name = "<stdin>" if options.source == "-" else options.source
-        print(f"rig.manifest: {name}: {error}", file=sys.stderr)
-        return 1
+        text = generate_source(parse_manifest(_read(source)))
+    except (ManifestError, OSError) as error:
+        return _fail("<stdin>" if source == "-" else source, _reason(error))
+    try:
+        _write(target, text)
     except OSError as error:
-        print(f"rig.manifest: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
+        return _fail("<stdout>" if target == "-" else target, _reason(error))
     return 0
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 if __name__ == "__main__":
