@@ -109,14 +109,14 @@ class Heartbeat:
 class Capture:
     """The edges of one observation, complete between `start_ns` and `end_ns`.
 
-    Raises `EvidenceError` when it contradicts itself: edges out of time order or
-    outside the window, unknown lines, levels other than 0 and 1, or more edges
-    proven lost than `lost` admits.
+    Raises `EvidenceError` when it contradicts itself: edges or modes out of time
+    order or outside the window, unknown lines, levels other than 0 and 1, sequence
+    numbers that do not rise, or more edges proven lost than `lost` admits.
     """
 
     lines: tuple[str, ...]
     edges: NDArray[np.void]
-    """Array of `EDGE_DTYPE`, shape (n,), in time order."""
+    """Array of `EDGE_DTYPE`, shape (n,), in time order, each line's seqno rising."""
     initial_levels: Mapping[str, int]
     """Level of every line at `start_ns`."""
     start_ns: int
@@ -179,26 +179,56 @@ def proven_lost(edges: NDArray[np.void], initial_levels: Sequence[int]) -> int:
 
 
 def _check(capture: Capture) -> None:
-    edges, count = capture.edges, len(capture.lines)
-    times = edges["time_ns"]
-    if edges.dtype != EDGE_DTYPE:
-        raise EvidenceError(f"capture: edges have dtype {edges.dtype}, not EDGE_DTYPE")
-    if set(capture.initial_levels) != set(capture.lines):
-        raise EvidenceError("capture: initial levels and lines do not name the same lines")
-    if np.any(edges["line"] >= count):
-        raise EvidenceError(f"capture: an edge names line index >= {count}")
-    if np.any(edges["level"] > 1) or not set(capture.initial_levels.values()) <= {0, 1}:
-        raise EvidenceError("capture: a level is neither 0 nor 1")
-    if np.any(np.diff(times) < 0):
-        first = int(np.argmax(np.diff(times) < 0)) + 1
-        raise EvidenceError(f"capture: time goes back at edge {first}")
-    if len(times) and not capture.start_ns <= times[0] <= times[-1] <= capture.end_ns:
-        raise EvidenceError("capture: an edge lies outside start_ns..end_ns")
-    if capture.start_ns > capture.end_ns:
-        raise EvidenceError("capture: end_ns is before start_ns")
-    lost = proven_lost(edges, [capture.initial_levels[name] for name in capture.lines])
+    _check_lines(capture)
+    _check_edges(capture)
+    _check_modes(capture)
+    lost = proven_lost(capture.edges, [capture.initial_levels[name] for name in capture.lines])
     if lost > capture.lost:
         raise EvidenceError(f"capture: {lost} edges are proven lost, but it admits {capture.lost}")
+
+
+def _check_lines(capture: Capture) -> None:
+    names = set(capture.lines)
+    if len(names) != len(capture.lines):
+        raise EvidenceError(f"capture: two lines have one name: {', '.join(capture.lines)}")
+    if set(capture.initial_levels) != names:
+        raise EvidenceError("capture: initial levels and lines do not name the same lines")
+    if not set(capture.initial_levels.values()) <= {0, 1}:
+        raise EvidenceError("capture: an initial level is neither 0 nor 1")
+    if capture.start_ns > capture.end_ns:
+        raise EvidenceError("capture: end_ns is before start_ns")
+
+
+def _check_edges(capture: Capture) -> None:
+    edges, count = capture.edges, len(capture.lines)
+    if edges.dtype != EDGE_DTYPE:
+        raise EvidenceError(f"capture: edges have dtype {edges.dtype}, not EDGE_DTYPE")
+    if np.any(edges["line"] >= count):
+        raise EvidenceError(f"capture: an edge names line index >= {count}")
+    if np.any(edges["level"] > 1):
+        raise EvidenceError("capture: the level of an edge is neither 0 nor 1")
+    _check_times(capture, "edge", edges["time_ns"])
+    for name in capture.lines:
+        # A number that comes again could fill a gap, and the loss would not show.
+        if np.any(np.diff(capture.of_line(name)["seqno"].astype(np.int64)) < 1):
+            raise EvidenceError(f"capture: the sequence numbers of {name} do not rise")
+
+
+def _check_modes(capture: Capture) -> None:
+    if capture.initial_modes and set(capture.initial_modes) != set(capture.lines):
+        raise EvidenceError("capture: initial modes and lines do not name the same lines")
+    for change in capture.modes:
+        if change.line not in capture.initial_modes:
+            raise EvidenceError(f"capture: {change.line} changes to {change.mode} from nothing")
+    _check_times(capture, "mode", np.array([c.time_ns for c in capture.modes], np.int64))
+
+
+def _check_times(capture: Capture, what: str, times: NDArray[np.int64]) -> None:
+    backwards = np.diff(times) < 0
+    if np.any(backwards):
+        raise EvidenceError(f"capture: time goes back at {what} {int(np.argmax(backwards)) + 1}")
+    if len(times) and not capture.start_ns <= times[0] <= times[-1] <= capture.end_ns:
+        raise EvidenceError(f"capture: a {what} lies outside start_ns..end_ns")
 
 
 def write_capture(folder: Path, capture: Capture) -> None:

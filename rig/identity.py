@@ -1,0 +1,28 @@
+"""Which rig this is: its commit and the tools it runs with, for the record."""
+
+import importlib.metadata
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+
+_PACKAGES = ("robotframework", "pyserial", "qemu.qmp", "pandas", "numpy", "pyarrow")
+
+
+@cache
+def git_commit() -> str:
+    """Commit of this repository, `-dirty` if the tree has changes, or `unknown`."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    here = Path(__file__).parent
+    try:
+        told = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return told.stdout.strip() or "unknown"
+
+
+@cache
+def tool_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that measure or judge."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), **packages}

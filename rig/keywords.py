@@ -1,0 +1,264 @@
+"""The Robot library: the words of `robot/resources/led.resource`, typed and thin.
+
+A keyword either does something and returns what happened, or says what should be
+and fails when it is not. What fails for the target's sake is an AssertionError;
+a bench that does not work is a `BenchError`, and Robot's message starts with it.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from robot.api import logger
+from robot.api.deco import keyword, library
+from robot.libraries.BuiltIn import BuiltIn
+
+from rig.bench import load_bench
+from rig.errors import BenchError, TargetError
+from rig.evidence import Evidence, folder_name
+from rig.led import Pattern, tender_command
+from rig.session import Order, Session, deployed_path
+from rig.verdict import Finding, Kind, Outcome, Verdict
+
+Switch = Literal["off", "on"]
+
+RESULTS = Path("results")
+
+
+class Run:
+    """What `Run LED Unikernel` returns: the evidence and the verdict on it."""
+
+    def __init__(self, evidence: Evidence, verdict: Verdict) -> None:
+        self.evidence = evidence
+        self.verdict = verdict
+
+    def __str__(self) -> str:
+        return f"{self.verdict.outcome} {self.evidence.folder}"
+
+
+@library(scope="GLOBAL", version="1")
+class RigLibrary:
+    """Words to run the LED unikernel on a bench and to judge what its pin did."""
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+        self._results: Path | None = None
+
+    @keyword
+    def open_bench(self, bench: str) -> None:
+        """Bring up the target of a bench file, identify it, deploy to it, connect the observer."""
+        facts = load_bench(Path(bench))
+        if self._results is None:
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+            self._results = RESULTS / f"{stamp}-{facts.name}"
+        self._session = Session.open(facts)
+        logger.info(f"target: {self._session.facts}")
+
+    @keyword
+    def close_bench(self) -> None:
+        """Switch the bench off, and write the report over what was found so far."""
+        if self._session:
+            self._session.close()
+            self._session = None
+        if self._results and self._results.exists():
+            self._write_report(self._results)
+
+    @keyword
+    def run_led_unikernel(
+        self,
+        cycles: int,
+        on: timedelta,
+        off: timedelta,
+        final: Switch = "off",
+        *,
+        expected_cycles: int | None = None,
+        expected_on: timedelta | None = None,
+        tender: str = "tender",
+        line: str = "led",
+    ) -> Run:
+        """Blink the LED on the target and keep the evidence.
+
+        The LED goes on and off `cycles` times and ends `final`. Expected is what was
+        ordered, unless `expected_cycles` or `expected_on` says otherwise or another
+        `tender` is named: then this run carries a planted defect.
+        """
+        ordered = Pattern(cycles, _ns(on), _ns(off), int(final == "on"))
+        expected = Pattern(
+            expected_cycles or cycles,
+            _ns(expected_on or on),
+            _ns(off),
+            ordered.final_level,
+        )
+        session = self._opened()
+        limits = session.bench.limits
+        suite, test = _where()
+        planted = ordered != expected or tender != "tender"
+        order = Order(
+            suite=suite,
+            test=test,
+            command=tender_command(
+                deployed_path(tender),
+                deployed_path("test_led"),
+                session.bench.lines[line],
+                ordered.arguments,
+            ),
+            tender=tender,
+            unikernel="test_led",
+            expectation=expected.expectation(line, limits.tolerance_ms * 1_000_000),
+            timeout_s=ordered.duration_ns / 1e9 + limits.run_timeout_s,
+            console_wanted=(f"test_led: {ordered.arguments}", "SUCCESS"),
+            purpose="defect" if planted else "proof",
+        )
+        run = Run(*session.run(order, self._folder(suite, test)))
+        _log(run)
+        session.restore(run.evidence.before)
+        return run
+
+    @keyword
+    def led_should_have_blinked_as_commanded(self, run: Run) -> None:
+        """It was off, and every on-time, off-time and period is there and right."""
+        kinds = (Kind.INITIAL_LEVEL, Kind.COUNT, Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD)
+        _should_pass(run, *kinds)
+
+    @keyword
+    def led_should_have_ended(self, run: Run, level: Switch) -> None:
+        """Its last commanded level was `level`, held for as long as commanded."""
+        wanted = run.evidence.run.expectation.final_level
+        if wanted != int(level == "on"):
+            raise ValueError(f"this run was told to end {'on' if wanted else 'off'}, not {level}")
+        _should_pass(run, Kind.FINAL_LEVEL)
+
+    @keyword
+    def no_other_pin_should_have_moved(self, run: Run) -> None:
+        """Not one edge and no change of direction on any other line."""
+        _should_pass(run, Kind.FOREIGN)
+
+    @keyword
+    def line_should_have_been_exported_driven_and_released(self, run: Run) -> None:
+        """It was an input, became an output, and is a dark input again."""
+        _should_pass(run, Kind.RELEASE)
+
+    @keyword
+    def target_should_be_as_before(self, run: Run) -> None:
+        """GPIO state after the run equals that before it, from inside and from outside."""
+        _should_pass(run, Kind.CLEANUP)
+
+    @keyword
+    def unikernel_should_have_succeeded(self, run: Run) -> None:
+        """The console says what it should, the guest's record is whole, the exit status is 0."""
+        _should_pass(run, Kind.CONSOLE, Kind.GUEST_RECORD, Kind.EXIT_STATUS)
+
+    @keyword
+    def verdict_should_be_pass(self, run: Run) -> None:
+        """Everything that was found passes, whatever it is about."""
+        _should_pass(run, *Kind)
+
+    @keyword
+    def defect_should_be_caught(self, run: Run, *kinds: str) -> None:
+        """The verdict is FAIL, with failing findings of exactly these `kinds`."""
+        found = {str(kind) for kind in run.verdict.failing_kinds()}
+        if run.verdict.outcome is not Outcome.FAIL or found != set(kinds):
+            raise AssertionError(
+                f"the defect was not caught as it should: verdict {run.verdict.outcome}, failing "
+                f"{', '.join(sorted(found)) or 'nothing'}, expected {', '.join(kinds)}"
+                + _lines(run.verdict.not_passed())
+            )
+
+    @keyword
+    def tender_should_refuse(
+        self, arguments: str, *messages: str, tender: str = "tender", status: int = 1
+    ) -> None:
+        """The tender, started with `arguments`, ends at once with `status` and says `messages`.
+
+        Image names in braces stand for where they lie on the target, as in `{test_led}`.
+        The pins must be as before, as the target says and as the observer reads them.
+        """
+        session = self._opened()
+        paths = {name: deployed_path(name) for name in session.images}
+        before = session.gpio_state()
+        result = session.target.console.run(
+            f"{paths[tender]} {arguments.format(**paths)} 2>&1", timeout_s=30
+        )
+        after = session.gpio_state()
+        if result.status != status or not all(text in result.output for text in messages):
+            raise AssertionError(
+                f"exit status {result.status}, expected {status}; said: {result.output.strip()!r}, "
+                f"expected: {', '.join(map(repr, messages))}"
+            )
+        if after != before:
+            raise AssertionError(f"the pins are not as before: {before!r} became {after!r}")
+
+    @keyword
+    def export_line(self, line: str) -> None:
+        """Export a line on the target, as somebody else there would."""
+        number = self._opened().sysfs_number(line)
+        self._must(f"echo {number} > /sys/class/gpio/export")
+
+    @keyword
+    def unexport_line(self, line: str) -> None:
+        """Unexport a line on the target; it must be exported."""
+        number = self._opened().sysfs_number(line)
+        self._must(f"echo {number} > /sys/class/gpio/unexport")
+
+    def _must(self, command: str) -> None:
+        result = self._opened().target.console.run(command)
+        if result.status:
+            raise TargetError(f"{command!r} gave {result.status}: {result.output.strip()}")
+
+    def _opened(self) -> Session:
+        if self._session is None:
+            raise BenchError("no bench is open; its error stands at the start of the suite")
+        return self._session
+
+    def _folder(self, suite: str, test: str) -> Path:
+        """A folder for the next run of this test; a second one gets a number."""
+        if self._results is None:
+            raise BenchError("no bench is open")
+        first = self._results / folder_name(suite) / folder_name(test)
+        names = [first, *(first.with_name(f"{first.name}-{n}") for n in range(2, 1000))]
+        return next(path for path in names if not path.exists())
+
+    def _write_report(self, results: Path) -> None:
+        from reports import write_report  # pandas takes a second, so only when it is needed
+
+        report = write_report(results)
+        logger.console("\n" + report.text)
+        link = os.path.relpath(report.html, BuiltIn().get_variable_value("${OUTPUT DIR}"))
+        logger.info(f'<a href="{link}">Latency report</a>', html=True)
+
+
+def _where() -> tuple[str, str]:
+    variables = BuiltIn().get_variables()
+    return variables["${SUITE NAME}"], variables["${TEST NAME}"]
+
+
+def _ns(time: timedelta) -> int:
+    return time // timedelta(microseconds=1) * 1000
+
+
+def _should_pass(run: Run, *kinds: Kind) -> None:
+    """Fail with the findings of these kinds that do not pass; none at all does not pass either."""
+    findings = run.verdict.of_kind(*kinds)
+    bad = [finding for finding in findings if finding.outcome is not Outcome.PASS]
+    missing = set(kinds) - {finding.kind for finding in findings} - _ONLY_WHEN_BAD
+    if bad or missing:
+        outcome = Verdict(tuple(bad)).outcome
+        nothing = [f"nothing was found out about {kind}" for kind in sorted(missing)]
+        raise AssertionError(f"{outcome}" + _lines(bad) + "".join(f"\n  {n}" for n in nothing))
+
+
+_ONLY_WHEN_BAD = {Kind.INCOMPLETE, Kind.STALL}
+
+
+def _lines(findings: "tuple[Finding, ...] | list[Finding]") -> str:
+    return "".join(f"\n  {finding.outcome}: {finding.text}" for finding in findings)
+
+
+def _log(run: Run) -> None:
+    record = run.evidence.run
+    logger.info(f"command: {record.command}")
+    logger.info(f"evidence: {run.evidence.folder}")
+    if record.repeats:
+        logger.warn(f"repeated {record.repeats} times: the bench stalled")
+    logger.info("\n".join(f"{f.outcome}: {f.text}" for f in run.verdict.findings))

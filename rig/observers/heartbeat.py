@@ -1,0 +1,81 @@
+"""Whether the observer's host ran at all times, or stalled and made the bench late."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rig.capture import Heartbeat, Stall
+
+PERIOD_NS = 5_000_000
+PROBE_EVERY = 10
+"""Beats between two looks at how long the emulator waited for a CPU."""
+
+Probe = Callable[[], Mapping[str, int]]
+"""Cumulative nanoseconds that each thread of the emulator waited for a CPU."""
+
+
+class Heart:
+    """A thread that wants to run every 5 ms and notes when it could not.
+
+    It sees a host that is overloaded, suspended or stalled by its own hypervisor.
+    `probe` adds what a thread that mostly sleeps cannot see: an emulator that was
+    ready to run and was not let.
+    """
+
+    def __init__(self, stall_ns: int, probe: Probe = dict) -> None:
+        """A beat or a wait longer than `stall_ns` is a stall."""
+        self._stall_ns = stall_ns
+        self._probe = probe
+        self._beats = 0
+        self._worst_ns = 0
+        self._stalls: list[Stall] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> Heartbeat:
+        """Stop beating and tell how it went."""
+        self._done.set()
+        self._thread.join(timeout=10)
+        return Heartbeat(self._beats, self._worst_ns, tuple(self._stalls))
+
+    def _beat(self) -> None:
+        waited = self._probe()
+        while not self._done.is_set():
+            due_ns = time.monotonic_ns() + PERIOD_NS
+            time.sleep(PERIOD_NS / 1e9)
+            self._note(time.monotonic_ns() - due_ns, "heartbeat")
+            self._beats += 1
+            if self._beats % PROBE_EVERY == 0:
+                waited = self._look(waited)
+
+    def _look(self, before: Mapping[str, int]) -> Mapping[str, int]:
+        now = self._probe()
+        for thread, waited_ns in now.items():
+            self._note(waited_ns - before.get(thread, waited_ns), "starved")
+        return now
+
+    def _note(self, late_ns: int, cause: str) -> None:
+        self._worst_ns = max(self._worst_ns, late_ns)
+        if late_ns > self._stall_ns:
+            self._stalls.append(Stall(time.time_ns(), late_ns, cause))
+
+
+def cpu_wait_of(pid: int) -> Probe:
+    """A probe of one process, from the run-queue delay in /proc/PID/task/*/schedstat.
+
+    Linux, Documentation/scheduler/sched-stats.rst: the second number is the time
+    spent waiting on a run queue, in nanoseconds. A kernel without it gives nothing.
+    """
+
+    def probe() -> dict[str, int]:
+        waited = {}
+        for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                waited[path.parent.name] = int(path.read_text().split()[1])
+            except OSError:  # a thread that has just ended
+                continue
+        return waited
+
+    return probe

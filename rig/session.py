@@ -1,0 +1,177 @@
+"""A bench in use: bring the target up, deploy, run and observe, leave evidence."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Self
+
+from rig.bench import Bench
+from rig.cleanup import GpioState
+from rig.errors import ImageError, TargetError
+from rig.evidence import Evidence, EvidenceFolder, Image, RunRecord
+from rig.identity import git_commit, tool_versions
+from rig.observers.qemu import QemuObserver
+from rig.targets.console import Result
+from rig.targets.linux import find_chip, read_facts, read_gpio_state
+from rig.targets.virtual_pi import VirtualPi
+from rig.verdict import Expectation, Kind, Outcome, Verdict
+
+DEPLOY_FOLDER = "/opt/rig"
+MOST_REPEATS = 2
+ELF_MACHINES = {"aarch64": 183, "x86_64": 62}
+"""e_machine of an image that can run there (System V ABI)."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One run: what to start on the target, and what should come of it."""
+
+    suite: str
+    test: str
+    command: str
+    tender: str
+    """Name of the image in the bench file; so is `unikernel`."""
+    unikernel: str
+    expectation: Expectation
+    timeout_s: float
+    console_wanted: tuple[str, ...] = ("SUCCESS",)
+    exit_wanted: int = 0
+    purpose: Literal["proof", "defect"] = "proof"
+
+
+@dataclass
+class Session:
+    """One bench, from power-on to power-off. Use it as `with Session.open(bench) as s`."""
+
+    bench: Bench
+    target: VirtualPi
+    observer: QemuObserver
+    facts: dict[str, str | int] = field(default_factory=dict)
+    images: dict[str, Image] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, bench: Bench) -> Self:
+        """Bring the target up, identify it and deploy every image of the bench.
+
+        Raises `BenchError` of some kind, with everything shut down again.
+        """
+        files = {deployed_path(name): _checked(bench, name) for name in bench.images}
+        target = VirtualPi(bench.target)
+        stall_ns = bench.limits.stall_ms * 1_000_000
+        session = cls(bench, target, QemuObserver(target, bench.line_names(), stall_ns))
+        try:
+            target.power_on(files)
+            session.facts = read_facts(target.console)
+            session.images = {name: session._deploy(name) for name in bench.images}
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def close(self) -> None:
+        """Switch the target off and the observer; safe to call at any time."""
+        self.target.power_off()
+        self.observer.close()
+
+    def run(self, order: Order, folder: Path) -> tuple[Evidence, Verdict]:
+        """Run once, or again if the bench itself stalled, at most twice.
+
+        A run that is merely wrong is never repeated. Spoiled runs stay beside `folder`.
+        """
+        for repeats in range(MOST_REPEATS + 1):
+            evidence = self._run_once(order, folder, repeats)
+            verdict = evidence.judge()
+            if repeats == MOST_REPEATS or not spoiled(verdict):
+                break
+            folder.rename(folder.with_name(f"{folder.name}.spoiled-{repeats + 1}"))
+        return evidence, verdict
+
+    def gpio_state(self) -> GpioState:
+        """The pins now, as the target says and as the observer reads them."""
+        return read_gpio_state(self.target.console, self.observer.functions())
+
+    def restore(self, wanted: GpioState) -> None:
+        """Unexport what is exported beyond `wanted`, so that the next run starts clean."""
+        for number in self.gpio_state().exports.keys() - wanted.exports.keys():
+            self.target.console.run(f"echo {number} > /sys/class/gpio/unexport")
+
+    def sysfs_number(self, line: str) -> int:
+        """Number of a line of this bench in the target's sysfs."""
+        return find_chip(self.gpio_state()).base + self.bench.lines[line]
+
+    def _run_once(self, order: Order, folder: Path, repeats: int) -> Evidence:
+        with EvidenceFolder(folder) as evidence:
+            before = self.gpio_state()
+            self.observer.arm()
+            try:
+                result = self.target.console.run(order.command, order.timeout_s)
+            finally:
+                capture = self.observer.stop()
+            after = self.gpio_state()
+            record = self._record(order, result, repeats)
+            return evidence.seal(record, capture, result.output, before, after)
+
+    def _record(self, order: Order, result: Result, repeats: int) -> RunRecord:
+        return RunRecord(
+            suite=order.suite,
+            test=order.test,
+            purpose=order.purpose,
+            bench=self.bench.name,
+            bench_file=self.bench.file.name,
+            bench_sha256=self.bench.sha256,
+            target=self.facts,
+            images={"tender": self.images[order.tender], "unikernel": self.images[order.unikernel]},
+            command=order.command,
+            expectation=order.expectation,
+            console_wanted=order.console_wanted,
+            exit_wanted=order.exit_wanted,
+            exit_status=result.status,
+            started_ns=result.started_ns,
+            ended_ns=result.ended_ns,
+            git_commit=git_commit(),
+            tools={**tool_versions(), **self.target.versions()},
+            repeats=repeats,
+        )
+
+    def _deploy(self, name: str) -> Image:
+        """Make sure that the target has this image, bit by bit."""
+        source, path = self.bench.image(name), deployed_path(name)
+        wanted = _sha256(source)
+        if self.target.console.sha256(path) != wanted:
+            self.target.console.put(source, path)
+        found = self.target.console.sha256(path)
+        if found != wanted:
+            raise TargetError(f"{path} on the target has SHA-256 {found}, {source} has {wanted}")
+        return Image(path=path, source=str(self.bench.images[name]), sha256=wanted)
+
+
+def deployed_path(image: str) -> str:
+    """Where an image lies on the target."""
+    return f"{DEPLOY_FOLDER}/{image}"
+
+
+def spoiled(verdict: Verdict) -> bool:
+    """Whether a stalled bench is all that keeps a run from a verdict."""
+    return verdict.outcome is Outcome.INCONCLUSIVE and bool(verdict.of_kind(Kind.STALL))
+
+
+def _checked(bench: Bench, name: str) -> Path:
+    """An image that exists and is for the target's machine."""
+    path, machine = bench.image(name), VirtualPi.machine
+    where = f"{bench.file}: images.{name}: {path}"
+    try:
+        header = path.read_bytes()[:20]
+    except OSError as error:
+        raise ImageError(f"{where}: {error.strerror}; `make tender` builds the images") from error
+    if header[:4] != b"\x7fELF" or len(header) < 20:
+        raise ImageError(f"{where}: not an ELF file")
+    found = int.from_bytes(header[18:20], "little")
+    if found != ELF_MACHINES[machine]:
+        names = {number: name for name, number in ELF_MACHINES.items()}
+        built_for = names.get(found, f"machine {found}")
+        raise ImageError(f"{where}: built for {built_for}, the target is {machine}")
+    return path
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

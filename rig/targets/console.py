@@ -1,0 +1,169 @@
+"""A shell on a serial console: log in, run commands, send files.
+
+The same code drives a USB serial cable and an emulator's pty. A thread drains
+the port at all times, because an emulated target waits when nobody reads.
+"""
+
+import hashlib
+import re
+import secrets
+import shlex
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import serial
+
+from rig.errors import TargetError
+
+UPLOAD_WINDOW_BYTES = 16 * 1024
+"""A terminal has no flow control here, so this much is sent before an answer is awaited."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one command did."""
+
+    status: int
+    output: str
+    started_ns: int
+    """CLOCK_REALTIME of this host just before the command line was sent."""
+    ended_ns: int
+    """... and after its status had arrived."""
+
+
+class Console:
+    """A serial console, from power-on to a shell that runs commands.
+
+    Every wait is bounded; what does not arrive in time is a `TargetError` that
+    ends with the last lines of the console.
+    """
+
+    def __init__(self, port: serial.Serial) -> None:
+        """`port` is open, with a read timeout well under a second."""
+        self._port = port
+        self._received = bytearray()
+        self._arrived = threading.Condition()
+        self._broken: Exception | None = None
+        self._closing = False
+        self._reader = threading.Thread(target=self._drain, name="console", daemon=True)
+        self._reader.start()
+
+    def close(self) -> None:
+        """Stop reading and close the port."""
+        self._closing = True
+        self._reader.join(timeout=5)
+        self._port.close()
+
+    @property
+    def text(self) -> str:
+        """Everything that arrived so far."""
+        with self._arrived:
+            return _text(bytes(self._received))
+
+    def log_in(self, user: str, timeout_s: float) -> None:
+        """From power-on or an idle console to a silent shell without a prompt."""
+        self._wait_for(rb"login: ", 0, timeout_s, "no login prompt")
+        here = self._send(user.encode())
+        self._wait_for(rb"[#$] ", here, timeout_s, f"no shell after logging in as {user!r}")
+        # Assembled by the shell, so that the echo of this line cannot be taken for the answer.
+        here = self._send(b"stty -echo; PS1=; PS2=; echo rea''dy")
+        self._wait_for(rb"ready\r?\n", here, timeout_s, "the shell does not answer")
+
+    def run(self, command: str, timeout_s: float = 10) -> Result:
+        """Run a shell command to its end.
+
+        Raises `TargetError` if it does not end in time; it is interrupted then.
+        """
+        token = secrets.token_hex(4)
+        started_ns = time.time_ns()
+        line = f"echo {token}''-begin; {command}\necho {token}''-end:$?"
+        here = self._send(line.encode())
+        pattern = rf"{token}-begin\r?\n(.*?){token}-end:(\d+)\r?\n".encode()
+        try:
+            output, status = self._wait_for(pattern, here, timeout_s, f"no end of {command!r}")
+        except TargetError:
+            self._port.write(b"\x03")
+            raise
+        return Result(int(status), _text(output), started_ns, time.time_ns())
+
+    def put(self, source: Path, target: str) -> None:
+        """Copy a file onto the target, executable, and compare its SHA-256 there.
+
+        The file gets its name only when it is whole. Raises `TargetError`.
+        """
+        data, part = source.read_bytes(), shlex.quote(f"{target}.part")
+        self._must(f"mkdir -p {shlex.quote(str(Path(target).parent))} && : > {part}")
+        for start in range(0, len(data), UPLOAD_WINDOW_BYTES):
+            self._put_window(data[start : start + UPLOAD_WINDOW_BYTES], part)
+        found = self.sha256(f"{target}.part")
+        if found != hashlib.sha256(data).hexdigest():
+            raise TargetError(f"{source} arrived damaged: SHA-256 on the target is {found}")
+        self._must(f"chmod 755 {part} && mv {part} {shlex.quote(target)}")
+
+    def sha256(self, target: str) -> str | None:
+        """SHA-256 of a file as the target computes it; None if there is no such file."""
+        result = self.run(f"sha256sum {shlex.quote(target)}", timeout_s=60)
+        return result.output.split()[0] if result.status == 0 else None
+
+    def _must(self, command: str) -> None:
+        result = self.run(command)
+        if result.status:
+            raise TargetError(f"{command!r} gave {result.status}: {result.output.strip()}")
+
+    def _put_window(self, data: bytes, part: str) -> None:
+        """One acknowledged window: raw bytes into `head`, then back to a normal terminal."""
+        token = secrets.token_hex(4)
+        receive = f"stty raw -echo; echo {token}''-go; head -c {len(data)} >> {part}; "
+        here = self._send(f"{receive}stty sane -echo; echo {token}''-got".encode())
+        self._wait_for(f"{token}-go".encode(), here, 10, "upload does not start")
+        self._port.write(data)
+        self._wait_for(f"{token}-got\r?\n".encode(), here, 60, "upload was not acknowledged")
+
+    def _send(self, line: bytes) -> int:
+        """Send one line; returns where its answer begins in what was received."""
+        with self._arrived:
+            here = len(self._received)
+        try:
+            self._port.write(line + b"\n")
+        except (serial.SerialException, OSError) as error:
+            raise TargetError(f"cannot write to {self._port.name}: {error}") from error
+        return here
+
+    def _wait_for(self, pattern: bytes, start: int, timeout_s: float, problem: str) -> list[bytes]:
+        """Wait until `pattern` is in what arrived after `start`; returns its groups."""
+        wanted, deadline = re.compile(pattern, re.DOTALL), time.monotonic() + timeout_s
+        with self._arrived:
+            while not (found := wanted.search(self._received, start)):
+                left_s = deadline - time.monotonic()
+                if left_s <= 0 or self._broken:
+                    raise TargetError(self._complaint(problem, timeout_s))
+                self._arrived.wait(left_s)
+            return [bytes(group) for group in found.groups()]
+
+    def _complaint(self, problem: str, timeout_s: float) -> str:
+        lines = _text(bytes(self._received)).splitlines()[-12:]
+        last = "\n".join(f"    | {line}" for line in lines) or "    | (nothing at all)"
+        if self._broken:
+            return f"{self._port.name} broke: {self._broken}; last lines of the console:\n{last}"
+        return f"{problem} within {timeout_s:g} s; last lines of the console:\n{last}"
+
+    def _drain(self) -> None:
+        while not self._closing:
+            try:
+                data = self._port.read(max(1, self._port.in_waiting))
+            except (serial.SerialException, OSError, TypeError) as error:
+                self._broken = None if self._closing else error
+                data = b""
+            with self._arrived:
+                self._received += data
+                if data or self._broken:
+                    self._arrived.notify_all()
+            if self._broken:
+                return
+
+
+def _text(data: bytes) -> str:
+    """Console bytes as text; a mini UART in QEMU sends a stray byte at every stty."""
+    return data.decode(errors="replace").replace("\r\n", "\n")

@@ -1,0 +1,82 @@
+"""What a Linux target tells about itself and its pins, through its shell."""
+
+from rig.bench import LINES_OF_PI
+from rig.cleanup import Chip, Export, GpioState
+from rig.errors import TargetError
+from rig.targets.console import Console
+
+GPIO_CHIP = "pinctrl-bcm2835"
+"""Label of the chip that drives the header of a Raspberry Pi 3; its base is not a constant."""
+
+_STATE = (
+    """
+for c in /sys/class/gpio/gpiochip*; do
+  echo "chip,$(cat $c/base),$(cat $c/ngpio),$(cat $c/label)"
+done
+for g in /sys/class/gpio/gpio[0-9]*; do
+  [ -e $g/value ] && echo "export,${g##*/gpio},$(cat $g/direction),$(cat $g/value)"
+done
+sed -n 's/^ gpio-\\([0-9]*\\) *(.*|\\(.*[^ ]\\) *).*/holder,\\1,\\2/p' /sys/kernel/debug/gpio
+echo state-end
+""".strip()
+    .replace("\n", "; ")
+    .replace("do;", "do")
+)
+
+_FACTS = (
+    "echo machine,$(uname -m); echo kernel,$(uname -r); "
+    "echo board,$(tr -d '\\0' < /proc/device-tree/model); "
+    "[ -c /dev/kvm ] && echo kvm,yes; [ -e /sys/class/gpio/export ] && echo sysfs,yes; true"
+)
+
+
+def read_gpio_state(console: Console, functions: dict[str, str]) -> GpioState:
+    """The target's own view of its pins, together with the `functions` seen from outside.
+
+    Raises `TargetError` if the target does not answer as a Linux with sysfs GPIO does.
+    """
+    rows = [line.split(",") for line in console.run(_STATE).output.splitlines()]
+    if ["state-end"] not in rows:
+        raise TargetError(f"cannot read the GPIO state of the target: {rows}")
+    return GpioState(
+        chips=tuple(
+            Chip(label=r[3], base=int(r[1]), ngpio=int(r[2])) for r in rows if r[0] == "chip"
+        ),
+        exports={
+            int(r[1]): Export(direction=r[2], value=int(r[3])) for r in rows if r[0] == "export"
+        },
+        holders=tuple(f"gpio-{r[1]} ({r[2]})" for r in rows if r[0] == "holder"),
+        functions=functions,
+    )
+
+
+def read_facts(console: Console) -> dict[str, str | int]:
+    """Board, kernel, machine, GPIO chip and base of a target that can run the suites.
+
+    Raises `TargetError` that says what the target lacks: KVM, sysfs GPIO, or the chip.
+    """
+    rows = [line.split(",", 1) for line in console.run(_FACTS).output.splitlines() if "," in line]
+    told = {row[0]: row[1] for row in rows}
+    kernel = told.get("kernel", "unknown")
+    if told.get("kvm") != "yes":
+        raise TargetError(
+            f"the target's kernel {kernel} has no /dev/kvm: KVM needs CONFIG_KVM and a boot at EL2 "
+            "(on a Pi 3: a 64-bit kernel, and no kvm-arm.mode=none on its command line)"
+        )
+    if told.get("sysfs") != "yes":
+        raise TargetError(
+            f"the target's kernel {kernel} has no /sys/class/gpio/export; "
+            "it needs CONFIG_GPIO_SYSFS"
+        )
+    chip = find_chip(read_gpio_state(console, {}))
+    facts: dict[str, str | int] = {"gpio_chip": chip.label, "gpio_base": chip.base}
+    return facts | {key: told[key] for key in ("board", "kernel", "machine") if key in told}
+
+
+def find_chip(state: GpioState) -> Chip:
+    """The chip of the header, by label. Raises `TargetError` if there is none."""
+    for chip in state.chips:
+        if chip.label == GPIO_CHIP and chip.ngpio == LINES_OF_PI:
+            return chip
+    labels = ", ".join(chip.label for chip in state.chips) or "none"
+    raise TargetError(f"the target has no GPIO chip labelled {GPIO_CHIP}; it has: {labels}")

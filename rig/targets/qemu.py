@@ -1,0 +1,191 @@
+"""One QEMU process: started stopped, driven through QMP and qtest, ended for sure.
+
+Nothing here knows what the machine is. The process dies with the rig, however
+the rig ends, and is out of reach of a terminal's Ctrl-C so that the rig can end
+it in order.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+from qemu.qmp import QMPError
+from qemu.qmp.legacy import QEMUMonitorProtocol
+
+from rig.errors import TargetError
+
+QEMU = "qemu-system-aarch64"
+START_TIMEOUT_S = 30
+ANSWER_TIMEOUT_S = 10
+
+
+class Emulator:
+    """A QEMU process and the private folder of its sockets."""
+
+    def __init__(self) -> None:
+        """Makes the folder; `start` makes the process."""
+        self.folder = Path(tempfile.mkdtemp(prefix="rig-qemu-"))
+        self.trace = self.folder / "trace"
+        """A FIFO; somebody must read it before and while QEMU runs."""
+        os.mkfifo(self.trace)
+        self.on_start: list[Callable[[], None]] = []
+        """Called when QEMU answers and before its first instruction."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._qmp: QEMUMonitorProtocol | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        return self._running().pid
+
+    def start(self, arguments: Sequence[str], trace_events: Sequence[str]) -> None:
+        """Start QEMU with its CPUs stopped.
+
+        Raises `TargetError` if QEMU is missing or refuses the arguments.
+        """
+        if not shutil.which(QEMU):
+            raise TargetError(f"{QEMU} is not installed; `make setup` installs it")
+        with (self.folder / "qemu.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [*_die_with_the_rig(), QEMU, *self._own_arguments(trace_events), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._qmp = self._connect_qmp()
+        for attach in self.on_start:
+            attach()
+
+    def command(self, name: str, **arguments: object) -> Any:
+        """Run one QMP command and return its answer. Raises `TargetError`."""
+        if self._qmp is None:
+            raise TargetError("QEMU is not running")
+        try:
+            return self._qmp.cmd(name, **arguments)
+        except (QMPError, OSError, EOFError) as error:
+            raise TargetError(f"QMP {name}: {error}{self._last_words()}") from error
+
+    def qtest(self, on_irq: Callable[[int, int], None]) -> "QTest":
+        """A connection to the qtest socket; `on_irq` gets (output number, level)."""
+        return QTest(self.folder / "qtest", on_irq)
+
+    def stop(self) -> None:
+        """End the process and remove the folder; safe to call at any time."""
+        if self._qmp:
+            self._qmp.close()
+            self._qmp = None
+        if self._process:
+            _end(self._process)
+            self._process = None
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            raise TargetError(f"QEMU is not running{self._last_words()}")
+        return self._process
+
+    def _own_arguments(self, trace_events: Sequence[str]) -> list[str]:
+        events = [word for event in trace_events for word in ("-trace", event)]
+        return [
+            *("-S", "-display", "none", "-monitor", "none"),
+            *("-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"),
+            *("-qtest", f"unix:{self.folder}/qtest,server=on,wait=off", "-qtest-log", "none"),
+            *("-msg", "timestamp=on", *events, "-D", str(self.trace)),
+        ]
+
+    def _connect_qmp(self) -> QEMUMonitorProtocol:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            self._running()
+            qmp = QEMUMonitorProtocol(str(self.folder / "qmp"))
+            try:
+                qmp.connect()
+            except (QMPError, OSError) as error:
+                qmp.close()
+                if time.monotonic() > deadline:
+                    raise TargetError(f"QEMU's monitor does not answer: {error}") from error
+                time.sleep(0.05)
+            else:
+                qmp.settimeout(ANSWER_TIMEOUT_S)
+                return qmp
+
+    def _last_words(self) -> str:
+        log = self.folder / "qemu.log"
+        words = log.read_text(errors="replace").strip() if log.exists() else ""
+        return f"; QEMU said: {words[-500:]}" if words else ""
+
+
+class QTest:
+    """QEMU's register access from outside, and its interception of output lines."""
+
+    def __init__(self, path: Path, on_irq: Callable[[int, int], None]) -> None:
+        """Connects to the socket at `path`."""
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(ANSWER_TIMEOUT_S)
+        self._socket.connect(str(path))
+        self._socket.settimeout(None)
+        self._on_irq = on_irq
+        self._answers: Queue[str] = Queue()
+        self._lock = threading.Lock()
+        threading.Thread(target=self._read, name="qtest", daemon=True).start()
+
+    def read_register(self, address: int) -> int:
+        """Read 32 bits of the machine's physical memory map."""
+        return int(self._ask(f"readl {address:#x}"), 16)
+
+    def write_register(self, address: int, value: int) -> None:
+        """Write 32 bits into the machine's physical memory map."""
+        self._ask(f"writel {address:#x} {value:#x}")
+
+    def intercept_outputs(self, device: str) -> None:
+        """Report every change that `device` makes on its output lines."""
+        self._ask(f"irq_intercept_out {device}")
+
+    def close(self) -> None:
+        """Disconnect; the reading thread ends with the connection."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _ask(self, line: str) -> str:
+        try:
+            with self._lock:
+                self._socket.sendall(line.encode() + b"\n")
+                answer = self._answers.get(timeout=ANSWER_TIMEOUT_S)
+        except (Empty, OSError) as error:
+            raise TargetError(f"QEMU's qtest does not answer {line!r}") from error
+        if not answer.startswith("OK"):
+            raise TargetError(f"QEMU's qtest answers {line!r} with {answer!r}")
+        return answer.removeprefix("OK").strip() or "0"
+
+    def _read(self) -> None:
+        with self._socket.makefile() as lines:
+            for line in lines:
+                if event := re.match(r"IRQ (raise|lower) (\d+)", line):
+                    self._on_irq(int(event[2]), int(event[1] == "raise"))
+                else:
+                    self._answers.put(line.strip())
+
+
+def _die_with_the_rig() -> list[str]:
+    """The kernel kills the process when the rig's thread that started it is gone."""
+    return ["setpriv", "--pdeathsig", "KILL", "--"]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """QEMU can ignore SIGTERM while it writes where nobody reads."""
+    process.terminate()
+    try:
+        process.wait(timeout=3)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(timeout=10)

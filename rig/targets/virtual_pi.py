@@ -1,0 +1,84 @@
+"""A Raspberry Pi 3 in QEMU: stock raspi3b, Debian's kernel, its real GPIO driver and KVM."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import serial
+
+from rig import bench
+from rig.errors import TargetError
+from rig.image import ensure_image, overlay
+from rig.targets.console import Console
+from rig.targets.qemu import QEMU, Emulator
+
+TRACE_EVENTS = ("memory_region_ops_write",)
+"""What the observer of this board reads (see rig.observers.qemu)."""
+
+_ARGUMENTS = "console=ttyS1,115200 quiet cryptomgr.notests"
+"""On mainline kernels the mini UART is ttyS1; the crypto self-tests cost a second."""
+
+
+class VirtualPi:
+    """A board that is switched on by starting a process.
+
+    What is deployed at power-on lies in its initial RAM disk: the stand-in for
+    writing the SD card. Later files go through the console, as on a real board.
+    """
+
+    board = "Raspberry Pi 3 Model B (QEMU raspi3b)"
+    machine = "aarch64"
+
+    def __init__(self, facts: bench.VirtualPi) -> None:
+        """Nothing runs until `power_on`."""
+        self._facts = facts
+        self._console: Console | None = None
+        self.emulator = Emulator()
+
+    @property
+    def console(self) -> Console:
+        """The shell on the serial console. Raises `TargetError` before `power_on`."""
+        if self._console is None:
+            raise TargetError("the virtual Pi is switched off")
+        return self._console
+
+    def power_on(self, files: Mapping[str, Path]) -> None:
+        """Boot with `files` (path on the target -> file here) and log in.
+
+        Raises `TargetError` if that takes longer than `boot_timeout_s`.
+        """
+        image = ensure_image(self._facts.kernel)
+        initrd = self.emulator.folder / "initrd.gz"
+        initrd.write_bytes(image.initrd.read_bytes() + overlay(files))
+        self.emulator.start(self._arguments(image.kernel, image.dtb, initrd), TRACE_EVENTS)
+        self._console = Console(self._open_console())
+        self.emulator.command("cont")
+        self._console.log_in(self._facts.user, self._facts.boot_timeout_s)
+
+    def power_off(self) -> None:
+        """Cut the power; safe to call at any time."""
+        self.emulator.stop()
+        if self._console:
+            self._console.close()
+            self._console = None
+
+    def versions(self) -> dict[str, str]:
+        """What this bench is made of, for the record."""
+        told = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=True)
+        return {"qemu": told.stdout.splitlines()[0].removeprefix("QEMU emulator version ")}
+
+    def _arguments(self, kernel: Path, dtb: Path, initrd: Path) -> list[str]:
+        """MTTCG would let the parked cores starve the boot core; one thread takes seconds."""
+        words = " ".join((_ARGUMENTS, *self._facts.kernel_arguments, "rdinit=/init"))
+        return [
+            *("-M", "raspi3b", "-accel", "tcg,thread=single", "-serial", "null"),
+            *("-chardev", "pty,id=con", "-serial", "chardev:con"),
+            *("-kernel", str(kernel), "-dtb", str(dtb), "-initrd", str(initrd)),
+            *("-append", words),
+        ]
+
+    def _open_console(self) -> serial.Serial:
+        """Opened while the CPUs are stopped, so that nothing of the boot is lost."""
+        devices = self.emulator.command("query-chardev")
+        pty = next(d["filename"] for d in devices if d["label"] == "con").removeprefix("pty:")
+        return serial.Serial(pty, 115200, timeout=0.1, exclusive=True)
