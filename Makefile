@@ -91,7 +91,7 @@ packages:
 test-setup: setup
 	$(Q)$(call install_packages,$(if $(PACKAGES),$(TEST_PACKAGES)))
 
-.venv/installed: requirements.txt pyproject.toml | packages
+.venv/installed: requirements.txt pyproject.toml $(wildcard rig/__init__.py reports/__init__.py) | packages
 	$(Q)python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| { echo "setup: python3 is $$(python3 --version), 3.11 or newer is needed" >&2; exit 1; }
 	$(Q)python3 -m venv .venv
