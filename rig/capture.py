@@ -53,7 +53,10 @@ class ClockKind(StrEnum):
 
 @dataclass(frozen=True)
 class Clock:
-    """The observer's clock and its budget of uncertainty."""
+    """The observer's clock and its budget of uncertainty.
+
+    Raises `EvidenceError` for a budget that would narrow a measurement.
+    """
 
     kind: ClockKind
     resolution_ns: int
@@ -63,15 +66,24 @@ class Clock:
     latency_ns: int
     """A stamp is late by 0 to this much, as measured or as the instrument's data say."""
 
+    def __post_init__(self) -> None:
+        if self.resolution_ns < 1 or self.latency_ns < 0 or not 0 <= self.accuracy_ppm < 1e6:
+            raise EvidenceError(
+                f"clock: resolution {self.resolution_ns} ns (at least 1), latency "
+                f"{self.latency_ns} ns (at least 0), accuracy {self.accuracy_ppm} ppm (0 to below "
+                "1000000): out of range"
+            )
+
     def interval_uncertainty_ns(self, interval_ns: int) -> int:
         """How far the distance of two stamps can be from the truth, rounded up.
 
         Each stamp is late by 0 to `latency_ns` and cut to `resolution_ns`, so the
-        two errors cannot add up to more than one of each; the rate's error grows
-        with the interval.
+        two errors cannot add up to more than one of each. A clock that is slow by
+        the share p shows 1 - p of the true interval, hence the division.
         """
-        rate_ns = abs(interval_ns) * self.accuracy_ppm / 1e6
-        return self.latency_ns + self.resolution_ns + int(np.ceil(rate_ns))
+        slow = self.accuracy_ppm / 1e6
+        stamps_ns = self.latency_ns + self.resolution_ns
+        return int(np.ceil((stamps_ns + abs(interval_ns) * slow) / (1 - slow)))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ The same code drives a USB serial cable and an emulator's pty. A thread drains
 the port at all times, because an emulated target waits when nobody reads.
 """
 
+import contextlib
 import hashlib
 import re
 import secrets
@@ -83,8 +84,8 @@ class Console:
         pattern = rf"{token}-begin\r?\n(.*?){token}-end:(\d+)\r?\n".encode()
         try:
             output, status = self._wait_for(pattern, here, timeout_s, f"no end of {command!r}")
-        except TargetError:
-            self._port.write(b"\x03")
+        except BaseException:  # a Ctrl-C here must reach what runs there
+            self._interrupt()
             raise
         return Result(int(status), _text(output), started_ns, time.time_ns())
 
@@ -120,6 +121,10 @@ class Console:
         self._wait_for(f"{token}-go".encode(), here, 10, "upload does not start")
         self._port.write(data)
         self._wait_for(f"{token}-got\r?\n".encode(), here, 60, "upload was not acknowledged")
+
+    def _interrupt(self) -> None:
+        with contextlib.suppress(serial.SerialException, OSError):
+            self._port.write(b"\x03")
 
     def _send(self, line: bytes) -> int:
         """Send one line; returns where its answer begins in what was received."""

@@ -5,6 +5,7 @@ the rig ends, and is out of reach of a terminal's Ctrl-C so that the rig can end
 it in order.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ from rig.errors import TargetError
 QEMU = "qemu-system-aarch64"
 START_TIMEOUT_S = 30
 ANSWER_TIMEOUT_S = 10
+_PREFIX = "rig-qemu-"
 
 
 class Emulator:
@@ -33,7 +35,8 @@ class Emulator:
 
     def __init__(self) -> None:
         """Makes the folder; `start` makes the process."""
-        self.folder = Path(tempfile.mkdtemp(prefix="rig-qemu-"))
+        _sweep()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         self.trace = self.folder / "trace"
         """A FIFO; somebody must read it before and while QEMU runs."""
         os.mkfifo(self.trace)
@@ -81,12 +84,13 @@ class Emulator:
 
     def stop(self) -> None:
         """End the process and remove the folder; safe to call at any time."""
-        if self._qmp:
-            self._qmp.close()
-            self._qmp = None
         if self._process:
             _end(self._process)
             self._process = None
+        if self._qmp:
+            with contextlib.suppress(QMPError, OSError, EOFError):  # its peer has just died
+                self._qmp.close()
+            self._qmp = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -105,19 +109,12 @@ class Emulator:
 
     def _connect_qmp(self) -> QEMUMonitorProtocol:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
+        while time.monotonic() < deadline:
             self._running()
-            qmp = QEMUMonitorProtocol(str(self.folder / "qmp"))
-            try:
-                qmp.connect()
-            except (QMPError, OSError) as error:
-                qmp.close()
-                if time.monotonic() > deadline:
-                    raise TargetError(f"QEMU's monitor does not answer: {error}") from error
-                time.sleep(0.05)
-            else:
-                qmp.settimeout(ANSWER_TIMEOUT_S)
+            if qmp := _connected(self.folder / "qmp"):
                 return qmp
+            time.sleep(0.01)
+        raise TargetError(f"QEMU does not answer within {START_TIMEOUT_S} s{self._last_words()}")
 
     def _last_words(self) -> str:
         log = self.folder / "qemu.log"
@@ -174,6 +171,28 @@ class QTest:
                     self._on_irq(int(event[2]), int(event[1] == "raise"))
                 else:
                     self._answers.put(line.strip())
+
+
+def _connected(path: Path) -> QEMUMonitorProtocol | None:
+    """A connection to QEMU's monitor, or None if it does not listen yet."""
+    if not path.exists():
+        return None
+    qmp = QEMUMonitorProtocol(str(path))
+    qmp.settimeout(ANSWER_TIMEOUT_S)
+    try:
+        qmp.connect()
+    except (QMPError, OSError):
+        qmp.close()
+        return None
+    return qmp
+
+
+def _sweep() -> None:
+    """Remove folders of rigs that were killed and could not do it themselves."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}[0-9]*-*"):
+        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _die_with_the_rig() -> list[str]:
