@@ -1,13 +1,25 @@
 """Shows that a capture that contradicts itself is never made, and that none is lost on disk."""
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
-from blinks import LINES, START_NS, good
+from blinks import CLOCK, LINES, START_NS, good
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rig.capture import EDGE_DTYPE, Capture, Edge, ModeChange, edge_array, proven_lost
+from rig.capture import (
+    EDGE_DTYPE,
+    Capture,
+    Clock,
+    ClockKind,
+    Edge,
+    ModeChange,
+    edge_array,
+    proven_lost,
+)
 from rig.errors import EvidenceError
 
 GOOD = good().capture()
@@ -113,3 +125,52 @@ def test_edges_come_with_names_in_time_order() -> None:
 def test_an_empty_array_of_edges_has_the_right_type() -> None:
     assert edge_array([]).dtype == EDGE_DTYPE
     assert not len(Capture((), edge_array([]), {}, 0, 0, GOOD.clock).edges)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("resolution_ns", 0),
+        ("latency_ns", -1),
+        ("accuracy_ppm", -0.1),
+        ("accuracy_ppm", 1e6),
+        ("accuracy_ppm", float("nan")),
+    ],
+)
+def test_a_clock_cannot_narrow_a_measurement(field: str, value: float) -> None:
+    with pytest.raises(EvidenceError, match=str(value)):
+        replace(CLOCK, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("latency_ns", "resolution_ns", "accuracy_ppm", "interval_ns", "wanted"),
+    [
+        pytest.param(0, 1, 0.0, 10**9, 1, id="perfect"),
+        pytest.param(299_000, 1000, 0.0, 10**9, 300_000, id="stamps"),
+        pytest.param(0, 1, 50.0, 10**9, 50_004, id="rate"),
+        pytest.param(0, 1, 50.0, -(10**9), 50_004, id="rate-backwards"),
+    ],
+)
+def test_the_budget_adds_latency_resolution_and_rate(
+    latency_ns: int, resolution_ns: int, accuracy_ppm: float, interval_ns: int, wanted: int
+) -> None:
+    clock = Clock(ClockKind.HARDWARE, resolution_ns, accuracy_ppm, latency_ns)
+    assert clock.interval_uncertainty_ns(interval_ns) == wanted
+
+
+@given(
+    true_ns=st.integers(0, 10**12),
+    late_ns=st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)),
+    resolution_ns=st.integers(1, 10**6),
+    ppm=st.integers(0, 10**4),
+    fast=st.sampled_from([-1, 1]),
+    phase_ns=st.integers(0, 10**6),
+)
+def test_no_clock_within_its_budget_errs_by_more_than_the_uncertainty(
+    true_ns: int, late_ns: tuple[int, int], resolution_ns: int, ppm: int, fast: int, phase_ns: int
+) -> None:
+    clock = Clock(ClockKind.HARDWARE, resolution_ns, ppm, max(late_ns))
+    shown_ns = true_ns * (1 + Fraction(fast * ppm, 10**6))
+    began, ended = phase_ns + late_ns[0], phase_ns + shown_ns + late_ns[1]
+    measured_ns = int(ended // resolution_ns - began // resolution_ns) * resolution_ns
+    assert abs(measured_ns - true_ns) <= clock.interval_uncertainty_ns(measured_ns)
