@@ -71,7 +71,7 @@ image: setup ## fetch and make the virtual Pi's boot files
 
 .PHONY: tender
 tender: setup ## build tender and unikernels for both architectures
-	$(Q)$(MAKE) -C tender
+	$(Q)$(MAKE) $(if $(filter 1,$(V)),,-s) -C tender
 
 .PHONY: setup
 setup: packages .venv/installed ## install what is missing: system packages, Python packages in .venv
@@ -123,5 +123,6 @@ command -v $${sudo:-true} > /dev/null || { \
 	echo "setup: only root may install:$$missing (and sudo is not there)" >&2; exit 1; }; \
 echo "setup: system packages:$$missing"; \
 $$sudo apt-get -q update; \
-$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $$missing
+$$sudo env DEBIAN_FRONTEND=noninteractive \
+	apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $$missing
 endef
