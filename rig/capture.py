@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 from vcd import VCDWriter
 
 from rig.errors import EvidenceError
@@ -28,6 +29,16 @@ EDGE_DTYPE = np.dtype(
 """One edge in 15 bytes; `line` is an index into `Capture.lines`."""
 
 SCHEMA = "capture/1"
+
+TABLE = pa.schema(
+    [
+        ("time_ns", pa.int64()),
+        ("line", pa.dictionary(pa.int32(), pa.string())),
+        ("level", pa.uint8()),
+        ("seqno", pa.uint32()),
+    ]
+)
+"""Columns of `capture.parquet`."""
 
 
 class Edge(NamedTuple):
@@ -243,6 +254,28 @@ def _check_times(capture: Capture, what: str, times: NDArray[np.int64]) -> None:
         raise EvidenceError(f"capture: a {what} lies outside start_ns..end_ns")
 
 
+class _Meta(BaseModel):
+    """`capture.json`: all of a capture but its edges, of which it has the number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    schema_: Literal["capture/1"] = Field(alias="schema")
+    number_of_edges: int = Field(alias="edges")
+    lines: tuple[str, ...]
+    initial_levels: dict[str, int]
+    start_ns: int
+    end_ns: int
+    clock: Clock
+    lost: int
+    overrun: bool
+    initial_modes: dict[str, str]
+    modes: tuple[ModeChange, ...]
+    heartbeat: Heartbeat | None
+
+
+_SHARED = _Meta.model_fields.keys() - {"schema_", "number_of_edges"}
+
+
 def write_capture(folder: Path, capture: Capture) -> None:
     """Write `capture.parquet`, `capture.json` and `capture.vcd` into `folder`."""
     _write_edges(folder / "capture.parquet", capture)
@@ -256,25 +289,20 @@ def read_capture(folder: Path) -> Capture:
 
     Raises `EvidenceError` if a file is missing, damaged or contradicts the other.
     """
+    meta = _read_meta(folder / "capture.json")
+    edges = _read_edges(folder / "capture.parquet", meta)
     try:
-        meta = json.loads((folder / "capture.json").read_text())
-        table = pq.read_table(folder / "capture.parquet")
-        return _from_disk(meta, table)
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise EvidenceError(f"{folder}: cannot read the capture: {error}") from error
+        return Capture(edges=edges, **{name: getattr(meta, name) for name in _SHARED})
+    except EvidenceError as error:
+        raise EvidenceError(f"{folder}: {error}") from error
 
 
 def _write_edges(path: Path, capture: Capture) -> None:
     edges = capture.edges
     names = pa.array(capture.lines, pa.string())
     lines = pa.DictionaryArray.from_arrays(pa.array(edges["line"].astype(np.int32)), names)
-    columns = {
-        "time_ns": pa.array(edges["time_ns"]),
-        "line": lines,
-        "level": pa.array(edges["level"]),
-        "seqno": pa.array(edges["seqno"]),
-    }
-    pq.write_table(pa.table(columns), path)
+    columns = [edges["time_ns"], lines, edges["level"], edges["seqno"]]
+    pq.write_table(pa.table(columns, schema=TABLE), path)
 
 
 def _meta(capture: Capture) -> dict[str, Any]:
@@ -295,26 +323,29 @@ def _meta(capture: Capture) -> dict[str, Any]:
     }
 
 
-def _from_disk(meta: dict[str, Any], table: pa.Table) -> Capture:
-    if meta["schema"] != SCHEMA:
-        raise ValueError(f"schema is {meta['schema']!r}, this rig reads {SCHEMA!r}")
-    if meta["edges"] != table.num_rows:
-        raise ValueError(f"{table.num_rows} edges on disk, capture.json says {meta['edges']}")
-    lines = tuple(meta["lines"])
-    clock = meta["clock"] | {"kind": ClockKind(meta["clock"]["kind"])}
-    return Capture(
-        lines=lines,
-        edges=_edges_from_table(table, lines),
-        initial_levels=meta["initial_levels"],
-        start_ns=meta["start_ns"],
-        end_ns=meta["end_ns"],
-        clock=Clock(**clock),
-        lost=meta["lost"],
-        overrun=meta["overrun"],
-        initial_modes=meta["initial_modes"],
-        modes=tuple(ModeChange(**change) for change in meta["modes"]),
-        heartbeat=_heartbeat(meta["heartbeat"]),
-    )
+def _read_meta(path: Path) -> _Meta:
+    try:
+        return _Meta.model_validate_json(path.read_bytes())
+    except (OSError, ValueError, EvidenceError) as error:
+        raise EvidenceError(f"{path}: cannot be read: {error}") from error
+
+
+def _read_edges(path: Path, meta: _Meta) -> NDArray[np.void]:
+    try:
+        table = pq.read_table(path)
+        _check_table(table, meta)
+        return _edges_from_table(table, meta.lines)
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise EvidenceError(f"{path}: cannot be read: {error}") from error
+
+
+def _check_table(table: pa.Table, meta: _Meta) -> None:
+    if not table.schema.equals(TABLE):
+        raise ValueError(f"its columns are {table.schema.to_string(show_schema_metadata=False)}")
+    if any(column.null_count for column in table.columns):
+        raise ValueError("a value is missing")
+    if table.num_rows != meta.number_of_edges:
+        raise ValueError(f"it has {table.num_rows} edges, capture.json says {meta.number_of_edges}")
 
 
 def _edges_from_table(table: pa.Table, lines: tuple[str, ...]) -> NDArray[np.void]:
@@ -322,23 +353,19 @@ def _edges_from_table(table: pa.Table, lines: tuple[str, ...]) -> NDArray[np.voi
     for column in ("time_ns", "level", "seqno"):
         edges[column] = table[column].to_numpy()
     position = {name: index for index, name in enumerate(lines)}
-    encoded = table["line"].cast(pa.dictionary(pa.int32(), pa.string())).combine_chunks()
+    encoded = table["line"].combine_chunks()
     if table.num_rows:
         codes = np.array([position[name] for name in encoded.dictionary.to_pylist()])
         edges["line"] = codes[encoded.indices.to_numpy()]
     return edges
 
 
-def _heartbeat(meta: dict[str, Any] | None) -> Heartbeat | None:
-    if meta is None:
-        return None
-    stalls = tuple(Stall(**stall) for stall in meta["stalls"])
-    return Heartbeat(meta["beats"], meta["worst_ns"], stalls)
-
-
 def _write_vcd(path: Path, capture: Capture) -> None:
     """Times in the file count from `start_ns`."""
-    with path.open("w") as file, VCDWriter(file, timescale="1 ns", date="") as writer:
+    with (
+        path.open("w", encoding="utf-8") as file,
+        VCDWriter(file, timescale="1 ns", date="") as writer,
+    ):
         levels = capture.initial_levels
         wires = [
             writer.register_var("target", name, "wire", size=1, init=levels[name])

@@ -1,12 +1,18 @@
 """Shows that a capture that contradicts itself is never made, and that none is lost on disk."""
 
-from dataclasses import replace
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from blinks import CLOCK, LINES, START_NS, good
+from blinks import CLOCK, LINES, START_NS, another_line_moved, good
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,9 +22,13 @@ from rig.capture import (
     Clock,
     ClockKind,
     Edge,
+    Heartbeat,
     ModeChange,
+    Stall,
     edge_array,
     proven_lost,
+    read_capture,
+    write_capture,
 )
 from rig.errors import EvidenceError
 
@@ -174,3 +184,170 @@ def test_no_clock_within_its_budget_errs_by_more_than_the_uncertainty(
     began, ended = phase_ns + late_ns[0], phase_ns + shown_ns + late_ns[1]
     measured_ns = int(ended // resolution_ns - began // resolution_ns) * resolution_ns
     assert abs(measured_ns - true_ns) <= clock.interval_uncertainty_ns(measured_ns)
+
+
+@st.composite
+def captures(draw: st.DrawFn) -> Capture:
+    """Any capture at all: several lines, losses, modes, stalls."""
+    lines = draw(st.lists(st.sampled_from(["led", "gpio3", "a b", "ü"]), unique=True, min_size=1))
+    times = sorted(draw(st.lists(st.integers(0, 2**62), max_size=12)))
+    next_seqno = dict.fromkeys(range(len(lines)), 0)
+    rows = []
+    for time_ns in times:
+        line = draw(st.integers(0, len(lines) - 1))
+        seqno = next_seqno[line] + draw(st.integers(0, 3))
+        next_seqno[line] = seqno + 1
+        rows.append((time_ns, line, draw(st.integers(0, 1)), seqno))
+    levels = draw(st.lists(st.integers(0, 1), min_size=len(lines), max_size=len(lines)))
+    edges = edge_array(rows)
+    mode = st.sampled_from(["in", "out", "alt5"])
+    sees_modes = draw(st.booleans())
+    moves = draw(st.lists(st.tuples(st.integers(0, 2**62), st.sampled_from(lines), mode)))
+    stall = st.builds(Stall, st.integers(), st.integers(), st.sampled_from(["heartbeat"]))
+    stalls = st.lists(stall, max_size=2).map(tuple)
+    beats = st.builds(Heartbeat, st.integers(0), st.integers(0), stalls)
+    return Capture(
+        lines=tuple(lines),
+        edges=edges,
+        initial_levels=dict(zip(lines, levels, strict=True)),
+        start_ns=draw(st.integers(-(2**62), 0)),
+        end_ns=2**62,
+        clock=Clock(draw(st.sampled_from(ClockKind)), 1, draw(st.floats(0, 1e5)), 0),
+        lost=proven_lost(edges, levels) + draw(st.integers(0, 2)),
+        overrun=draw(st.booleans()),
+        initial_modes={name: draw(mode) for name in lines} if sees_modes else {},
+        modes=tuple(ModeChange(*m) for m in sorted(moves)) if sees_modes else (),
+        heartbeat=draw(st.none() | beats),
+    )
+
+
+def written(capture: Capture, folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    write_capture(folder, capture)
+    return folder
+
+
+@given(capture=captures())
+def test_a_capture_comes_back_from_disk_as_it_was(
+    capture: Capture, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    back = read_capture(written(capture, tmp_path_factory.getbasetemp() / "round-trip"))
+    assert np.array_equal(back.edges, capture.edges)
+    assert replace(back, edges=capture.edges).__dict__ == capture.__dict__
+
+
+def read_vcd(text: str) -> tuple[str, dict[str, int], list[tuple[int, str, int]], int]:
+    """A second reader: time scale, initial levels, changes and last time of a VCD file."""
+    header, body = text.split("$enddefinitions $end")
+    names = {m[1]: m[2] for m in re.finditer(r"\$var wire 1 (\S+) (.+?) \$end", header)}
+    scale = re.search(r"\$timescale\s+(.+?)\s+\$end", header)
+    initial: dict[str, int] = {}
+    changes, now = [], -1
+    for word in body.split():
+        if word[0] == "#":
+            now = int(word[1:])
+        elif word[0] in "01" and len(initial) < len(names):
+            initial[names[word[1:]]] = int(word[0])
+        elif word[0] in "01":
+            changes.append((now, names[word[1:]], int(word[0])))
+    return scale[1] if scale else "", initial, changes, now
+
+
+def test_the_vcd_says_the_same_edges_to_another_reader(tmp_path: Path) -> None:
+    scene = good()
+    another_line_moved(scene)
+    scene.initial_levels["gpio4"] = 1
+    capture = scene.capture()
+    text = (written(capture, tmp_path) / "capture.vcd").read_text()
+    scale, initial, changes, last = read_vcd(text)
+    assert scale == "1 ns"
+    assert initial == capture.initial_levels
+    assert changes == [(e.time_ns - START_NS, e.line, e.level) for e in capture]
+    assert last == capture.end_ns - capture.start_ns
+
+
+def test_the_vcd_is_the_same_whenever_it_is_written(tmp_path: Path) -> None:
+    first = written(GOOD, tmp_path / "1") / "capture.vcd"
+    second = written(GOOD, tmp_path / "2") / "capture.vcd"
+    assert first.read_bytes() == second.read_bytes()
+    assert "$date" not in first.read_text().replace("$date  $end", "")
+
+
+def change_meta(key: str, value: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        meta = json.loads((folder / "capture.json").read_text())
+        (folder / "capture.json").write_text(json.dumps({**meta, key: value}))
+
+    return change
+
+
+def change_table(column: str, values: pa.Array) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        table = pq.read_table(folder / "capture.parquet")
+        position = table.column_names.index(column)
+        table = table.set_column(position, column, values)
+        pq.write_table(table, folder / "capture.parquet")
+
+    return change
+
+
+def cut(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:-9])
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+DAMAGES = {
+    "json missing": (remove("capture.json"), "capture.json"),
+    "json cut": (cut("capture.json"), "capture.json"),
+    "json of another schema": (change_meta("schema", "capture/2"), "capture.json.*capture/1"),
+    "json with an unknown key": (change_meta("edge", 1), "capture.json.*edge"),
+    "json with a wrong type": (change_meta("initial_levels", ["led"]), "capture.json.*initial"),
+    "json that is a list": (
+        lambda folder: (folder / "capture.json").write_text("[]"),
+        "capture.json",
+    ),
+    "json that is not text": (
+        lambda folder: (folder / "capture.json").write_bytes(b"\xff\xfe"),
+        "capture.json",
+    ),
+    "json with a false budget": (
+        change_meta("clock", {**asdict(CLOCK), "latency_ns": -1}),
+        "capture.json.*latency -1 ns",
+    ),
+    "json with a number as text": (change_meta("lost", "0"), "capture.json.*lost"),
+    "json that contradicts itself": (change_meta("end_ns", START_NS), "edge lies outside"),
+    "parquet missing": (remove("capture.parquet"), "capture.parquet"),
+    "parquet cut": (cut("capture.parquet"), "capture.parquet"),
+    "parquet empty": (
+        lambda folder: (folder / "capture.parquet").write_bytes(b""),
+        "capture.parquet",
+    ),
+    "edges on disk and in json differ": (
+        change_meta("edges", 21),
+        "capture.parquet.*20 edges, capture.json says 21",
+    ),
+    "levels too wide": (
+        change_table("level", pa.array([257, 256] * 10, pa.int64())),
+        "capture.parquet.*level: int64",
+    ),
+    "a level missing": (
+        change_table("level", pa.array([1, None] * 10, pa.uint8())),
+        "capture.parquet.*value is missing",
+    ),
+    "an unknown line": (
+        change_table("line", pa.array(["gpio9"] * 20).dictionary_encode()),
+        "capture.parquet.*gpio9",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "words"), DAMAGES.values(), ids=list(DAMAGES))
+def test_a_damaged_capture_is_refused_by_name(
+    damage: Callable[[Path], None], words: str, tmp_path: Path
+) -> None:
+    damage(written(GOOD, tmp_path))
+    with pytest.raises(EvidenceError, match=f"(?s){tmp_path}.*{words}"):
+        read_capture(tmp_path)
