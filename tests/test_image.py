@@ -331,6 +331,7 @@ def test_overlay_depends_on_paths_and_contents_alone(tmp_path: Path) -> None:
     os.utime(tmp_path / "a", (1, 1))
     (tmp_path / "b").chmod(0o600)
     assert overlay({"/opt/b": tmp_path / "b", "/opt/a": tmp_path / "a"}) == first
+    assert first[3:8] == bytes(5)  # gzip's flags and time: no name, no date
     assert overlay({"/opt/a": tmp_path / "a", "/opt/b": tmp_path / "c"}) != first
 
 

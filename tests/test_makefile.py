@@ -105,9 +105,11 @@ def test_neither_root_nor_sudo_is_said(debian: Machine) -> None:
     assert "only root may install: absent" in done.stderr
 
 
-def test_failed_installation_stops_make(debian: Machine) -> None:
-    debian.script("apt-get", '[ "$2" = update ]')
+@pytest.mark.parametrize(("failing", "calls"), [("update", 1), ("install", 2)])
+def test_failure_of_apt_stops_make(debian: Machine, failing: str, calls: int) -> None:
+    debian.script("apt-get", f'[[ "$*" != *{failing}* ]]')
     assert debian.make("packages", "PACKAGES=absent").returncode != 0
+    assert len(debian.calls("apt-get")) == calls
 
 
 def test_machine_without_apt_is_told_what_to_install(machine: Machine) -> None:
