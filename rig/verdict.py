@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from rig.capture import Capture
+from rig.capture import Capture, Clock
 
 _Edges = NDArray[np.void]
 
@@ -260,16 +260,16 @@ def _worst(
     nominal_ns: int,
     span: tuple[int, NDArray[np.bool_]],
 ) -> Finding:
-    """The interval farthest from nominal; `span` is (edges to the end, which start one)."""
+    """The interval that fits worst; `span` is (edges to the end, which start one)."""
     step, starts = span
-    times = edges["time_ns"].astype(np.int64)
-    intervals = (times[step:] - times[:-step])[starts[:-step]] if len(times) > step else times[:0]
+    times = edges["time_ns"]
+    intervals = (times[step:] - times[:-step])[starts[:-step]]
     if not len(intervals):
         return _nothing_to_measure(kind, expected)
-    worst = int(np.argmax(np.abs(intervals - nominal_ns)))
+    low, high = nominal_ns - expected.tolerance_ns, nominal_ns + expected.tolerance_ns
+    worst = _worst_index(intervals, low, high, capture.clock)
     measured = int(intervals[worst])
     edge = edges[:-step][starts[:-step]][worst]
-    low, high = nominal_ns - expected.tolerance_ns, nominal_ns + expected.tolerance_ns
     uncertainty = capture.clock.interval_uncertainty_ns(measured)
     outcome, margin = compare(measured, low, high, uncertainty)
     text = (
@@ -289,6 +289,21 @@ def _worst(
         int(edge["seqno"]),
         int(edge["time_ns"]),
     )
+
+
+def _worst_index(intervals: NDArray[np.int64], low: int, high: int, clock: Clock) -> int:
+    """The shortest or the longest interval, whichever fits worse.
+
+    That need not be the one farther from nominal: the uncertainty grows with the interval.
+    """
+
+    def badness(index: int) -> tuple[int, int]:
+        measured = int(intervals[index])
+        uncertainty = clock.interval_uncertainty_ns(measured)
+        outcome, margin = compare(measured, low, high, uncertainty)
+        return list(Outcome).index(outcome), -margin
+
+    return max(int(np.argmin(intervals)), int(np.argmax(intervals)), key=badness)
 
 
 def _nothing_to_measure(kind: Kind, expected: Expectation) -> Finding:

@@ -270,7 +270,7 @@ def test_the_vcd_is_the_same_whenever_it_is_written(tmp_path: Path) -> None:
     first = written(GOOD, tmp_path / "1") / "capture.vcd"
     second = written(GOOD, tmp_path / "2") / "capture.vcd"
     assert first.read_bytes() == second.read_bytes()
-    assert "$date" not in first.read_text().replace("$date  $end", "")
+    assert "$date" not in first.read_text()
 
 
 def change_meta(key: str, value: object) -> Callable[[Path], None]:
