@@ -30,23 +30,25 @@ enum log_level {
     LOG_DEBUG,
 };
 
-/* Writes "Solo5: ..." and a newline as one console write. Long lines are cut. */
+/*
+ * Writes "Solo5: ..." and a newline as one console write, if `level` is wanted.
+ * Conversions as in format.h; long lines are cut.
+ */
 void log_line(enum log_level level, const char *fmt, ...)
         __attribute__((format(printf, 2, 3)));
+
+/*
+ * Writes "Solo5: ABORT: ...", wanted or not, and ends the unikernel. `cookie` is
+ * the trap frame for whoever examines the guest afterwards, or NULL.
+ */
+void fatal(const void *cookie, const char *fmt, ...)
+        __attribute__((noreturn, format(printf, 2, 3)));
 
 /*
  * Obeys the --solo5: words that lead `cmdline`; returns what is left for the
  * application. An unknown one is fatal.
  */
 const char *log_options(const char *cmdline);
-
-/* exit.c */
-
-/*
- * Says "Solo5: ABORT: why" at every log level and ends the unikernel. `cookie`
- * is the trap frame for whoever examines the guest afterwards, or NULL.
- */
-void fatal(const char *why, const void *cookie) __attribute__((noreturn));
 
 /* mft.c */
 

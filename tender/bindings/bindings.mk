@@ -39,7 +39,7 @@ endef
 define bindings_rules
 guest_headers_$(1) := $$(shell $$(guest_cc_$(1)) -print-file-name=include)
 
-$$(BUILD)/$(1)/bindings/%.o: bindings/%
+$$(BUILD)/$(1)/bindings/%.o: bindings/% bindings/bindings.mk
 	$$(call guest_compile,$(1))
 
 $$(BUILD)/$(1)/bindings.o: $(patsubst %,$$(BUILD)/$(1)/%.o,$(call bindings_sources,$(1)))

@@ -70,11 +70,6 @@ static bool has_fault_address(uint64_t esr)
 
 void cpu_trap(const struct trap_frame *frame)
 {
-    static bool trapped;
-
-    if (trapped) /* the report itself traps: it would never end */
-        halt(SOLO5_EXIT_ABORT, NULL);
-    trapped = true;
     log_line(LOG_ERROR,
             "trap: vector %lu esr=0x%lx pc=0x%lx lr=0x%lx sp=0x%lx pstate=0x%lx",
             frame->vector, frame->esr, frame->elr, frame->x[30], frame->sp,
@@ -82,5 +77,5 @@ void cpu_trap(const struct trap_frame *frame)
     if (has_fault_address(frame->esr))
         log_line(LOG_ERROR, "trap: far=0x%lx", frame->far);
     log_registers(frame);
-    fatal("Fatal trap", NULL);
+    fatal(NULL, "Fatal trap");
 }

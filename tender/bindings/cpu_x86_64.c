@@ -167,11 +167,6 @@ static const char *trap_name(unsigned vector)
 
 void cpu_trap(struct trap_frame *frame, unsigned vector)
 {
-    static bool trapped;
-
-    if (trapped) /* the report itself traps: it would never end */
-        halt(SOLO5_EXIT_ABORT, NULL);
-    trapped = true;
     if (vector != PAGE_FAULT)
         frame->cr2 = 0;
     log_line(LOG_ERROR,
@@ -180,5 +175,5 @@ void cpu_trap(struct trap_frame *frame, unsigned vector)
             frame->rflags);
     if (vector == PAGE_FAULT)
         log_line(LOG_ERROR, "trap: cr2=0x%lx", frame->cr2);
-    fatal("Fatal trap", frame);
+    fatal(frame, "Fatal trap");
 }

@@ -14,8 +14,7 @@ struct sink {
 
 /* One conversion: what stands between the % and its letter. */
 struct spec {
-    char fill;
-    int width;
+    int digits; /* at least so many */
     bool is_long;
 };
 
@@ -40,8 +39,8 @@ static void put_number(struct sink *out, uint64_t value, unsigned base,
     do
         digits[n++] = "0123456789abcdef"[value % base];
     while ((value /= base));
-    for (int i = n; i < spec->width; i++)
-        put(out, spec->fill);
+    for (int i = n; i < spec->digits; i++)
+        put(out, '0');
     while (n)
         put(out, digits[--n]);
 }
@@ -55,9 +54,9 @@ static void put_signed(struct sink *out, int64_t value, const struct spec *spec)
 
 static const char *parse_spec(const char *fmt, struct spec *spec)
 {
-    *spec = (struct spec){ .fill = *fmt == '0' ? '0' : ' ' };
+    *spec = (struct spec){ 0 };
     for (; *fmt >= '0' && *fmt <= '9'; fmt++)
-        spec->width = spec->width * 10 + (*fmt - '0');
+        spec->digits = spec->digits * 10 + (*fmt - '0');
     if (*fmt == 'l') {
         spec->is_long = true;
         fmt++;

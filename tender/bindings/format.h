@@ -2,8 +2,8 @@
 /*
  * format.h: a printf of exactly what unikernel messages need.
  *
- * Conversions: %c %s %d %u %x %%, the numbers also with l (64 bits) and with a
- * width, filled with zeros if it begins with 0 and with spaces otherwise.
+ * Conversions: %c %s %d %u %x %%, the numbers also with l (64 bits); %u and %x also
+ * with a least number of digits, filled up with zeros (%016lx).
  */
 #ifndef FORMAT_H
 #define FORMAT_H

@@ -18,19 +18,35 @@ static const char *const level_names[] = {
 
 static enum log_level threshold = LOG_INFO;
 
-void log_line(enum log_level level, const char *fmt, ...)
+static void write_line(const char *prefix, const char *fmt, va_list args)
 {
     char line[LINE_SIZE];
+    size_t n = format(line, sizeof line, "Solo5: %s", prefix);
+
+    n += vformat(line + n, sizeof line - n - 1, fmt, args);
+    line[n++] = '\n';
+    solo5_console_write(line, n);
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
     va_list args;
 
     if (level > threshold)
         return;
-    size_t n = format(line, sizeof line, "Solo5: ");
     va_start(args, fmt);
-    n += vformat(line + n, sizeof line - n - 1, fmt, args);
+    write_line("", fmt, args);
     va_end(args);
-    line[n++] = '\n';
-    solo5_console_write(line, n);
+}
+
+void fatal(const void *cookie, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    write_line("ABORT: ", fmt, args);
+    va_end(args);
+    halt(SOLO5_EXIT_ABORT, cookie);
 }
 
 static size_t word_length(const char *text)
@@ -49,15 +65,15 @@ static const char *skip_blanks(const char *text)
     return text;
 }
 
-static void set_threshold(const char *name, size_t size)
+static bool set_threshold(const char *name, size_t size)
 {
     for (enum log_level i = LOG_QUIET; i <= LOG_DEBUG; i++) {
         if (strlen(level_names[i]) == size && !memcmp(level_names[i], name, size)) {
             threshold = i;
-            return;
+            return true;
         }
     }
-    fatal("unknown --solo5: option; known: quiet error warn info debug", NULL);
+    return false;
 }
 
 const char *log_options(const char *cmdline)
@@ -66,7 +82,9 @@ const char *log_options(const char *cmdline)
     while (!strncmp(cmdline, OPTION, OPTION_SIZE)) {
         size_t size = word_length(cmdline);
 
-        set_threshold(cmdline + OPTION_SIZE, size - OPTION_SIZE);
+        if (!set_threshold(cmdline + OPTION_SIZE, size - OPTION_SIZE))
+            fatal(NULL, "unknown option at '%s'; there are " OPTION
+                    "quiet, error, warn, info and debug", cmdline);
         cmdline = skip_blanks(cmdline + size);
     }
     return cmdline;

@@ -19,7 +19,7 @@ const struct mft_entry *mft_acquire(const char *name, enum mft_type type,
         if (entry->type != (uint32_t)type || strcmp(entry->name, name))
             continue;
         if (!entry->attached)
-            fatal("device declared but not attached", NULL);
+            fatal(NULL, "device '%s' is declared but not attached", name);
         *handle = i;
         return entry;
     }

@@ -11,5 +11,5 @@ void __stack_chk_fail(void) __attribute__((noreturn));
 
 void __stack_chk_fail(void)
 {
-    fatal("Stack corruption detected", NULL);
+    fatal(NULL, "Stack corruption detected");
 }

@@ -9,7 +9,7 @@ static struct tick tick;
 void clock_init(uint64_t ticks_hz)
 {
     if (!ticks_hz || ticks_hz > TICKS_MAX_HZ)
-        fatal("the tender gives an impossible counter frequency", NULL);
+        fatal(NULL, "the counter cannot run at %lu Hz", ticks_hz);
     tick = tick_from_hz(ticks_hz);
 }
 

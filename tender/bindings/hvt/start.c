@@ -14,7 +14,8 @@ static struct solo5_start_info start_info(const char *cmdline, uint64_t mem_size
     uint64_t heap_start = ((uintptr_t)_end + HVT_GUEST_PAGE - 1) & -HVT_GUEST_PAGE;
 
     if (heap_start + MIN_HEAP_SIZE > mem_size)
-        fatal("Not enough memory", NULL);
+        fatal(NULL, "Not enough memory: %lu KiB, image and heap need %lu",
+                mem_size >> 10, (heap_start + MIN_HEAP_SIZE) >> 10);
     return (struct solo5_start_info){
         .cmdline = cmdline,
         .heap_start = heap_start,
