@@ -21,10 +21,10 @@ $(BUILD)/manifests/%.c: tests/%/manifest.json ../rig/manifest.py
 
 # $(call guest_rules,ARCH)
 define guest_rules
-$$(BUILD)/$(1)/tests/%.o: tests/%
+$$(BUILD)/$(1)/tests/%.o: tests/% bindings/bindings.mk
 	$$(call guest_compile,$(1))
 
-$$(BUILD)/$(1)/manifests/%.o: $$(BUILD)/manifests/%.c
+$$(BUILD)/$(1)/manifests/%.o: $$(BUILD)/manifests/%.c bindings/bindings.mk
 	$$(call guest_compile,$(1))
 
 .SECONDARY: $(guests:%=$$(BUILD)/$(1)/manifests/%.o)

@@ -91,7 +91,7 @@ static bool clocks_agree(void)
 int solo5_app_main(const struct solo5_start_info *info)
 {
     (void)info;
-    if (!check(solo5_clock_wall() >= YEAR_2017, "wall clock is past 2017")
+    if (!check(solo5_clock_wall() >= YEAR_2017, "wall clock is past 2017 (host's clock set?)")
             || !check(never_goes_back(), "monotonic clock never goes back")
             || !check(yields_until_deadline(), "yield waits for its deadline")
             || !check(returns_from_past_deadlines(), "yield to the past returns")
