@@ -1,0 +1,350 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# Runs the unikernels on the tender, as a user would: status and words of each.
+# For x86_64 on /dev/kvm; BUILD is where `make` put things.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    BUILD="${BUILD:-$BATS_TEST_DIRNAME/../../build/tender}"
+    GUESTS="$BUILD/x86_64"
+    TENDER="$GUESTS/solo5-hvt"
+    [ "$(uname -m)" = x86_64 ] || skip "needs an x86_64 host, this is $(uname -m)"
+}
+
+# The tender alone, for what it refuses before it needs KVM.
+tender() {
+    run timeout 60 "$TENDER" "$@"
+}
+
+# The tender with a unikernel that gets as far as running.
+guest() {
+    if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
+        skip "needs /dev/kvm, readable and writable"
+    fi
+    tender "$@"
+}
+
+# expect STATUS WORDS...: the exit status, and what must stand in the output.
+expect() {
+    local wanted="$1"
+    shift
+    if [ "$status" -ne "$wanted" ]; then
+        echo "exit status $status, expected $wanted; output:"
+        echo "$output"
+        return 1
+    fi
+    local words
+    for words in "$@"; do
+        if [[ "$output" != *"$words"* ]]; then
+            echo "not in the output: '$words'; output:"
+            echo "$output"
+            return 1
+        fi
+    done
+}
+
+expect_silence_of() {
+    if [[ "$output" == *"$1"* ]]; then
+        echo "in the output, and must not be: '$1'; output:"
+        echo "$output"
+        return 1
+    fi
+}
+
+# ---- Unikernels that do as they should ---------------------------------------
+
+@test "hello: gets its argument" {
+    guest "$GUESTS/test_hello.hvt" Hello_Solo5
+    expect 0 "Solo5: memory 512 MiB" "'Hello_Solo5'" SUCCESS "Solo5: exit(0)"
+}
+
+@test "hello: notices a missing argument" {
+    guest "$GUESTS/test_hello.hvt"
+    expect 1 "command line ''" "expected 'Hello_Solo5'" FAILURE
+}
+
+@test "hello: arguments are joined by one space, options after it are its own" {
+    guest -- "$GUESTS/test_hello.hvt" "a  b" --mem=4 c
+    expect 1 "'a  b --mem=4 c'"
+}
+
+@test "hello: quiet says nothing of its own" {
+    guest "$GUESTS/test_hello.hvt" --solo5:quiet Hello_Solo5
+    expect 0 SUCCESS
+    expect_silence_of "Solo5:"
+}
+
+@test "hello: the last of several log options counts" {
+    guest "$GUESTS/test_hello.hvt" --solo5:quiet --solo5:debug Hello_Solo5
+    expect 0 SUCCESS "Solo5: exit(0)"
+}
+
+@test "hello: log options behind the front belong to the application" {
+    guest "$GUESTS/test_hello.hvt" --solo5:error x --solo5:quiet
+    expect 1 "'x --solo5:quiet'"
+}
+
+@test "hello: an unknown log option is refused by name" {
+    guest "$GUESTS/test_hello.hvt" --solo5:loud Hello_Solo5
+    expect 255 "Solo5: ABORT: unknown option at '--solo5:loud Hello_Solo5'"
+    expect_silence_of SUCCESS
+}
+
+@test "output: 4 KiB arrive as they were written" {
+    guest "$GUESTS/test_output.hvt" --solo5:quiet
+    expect 0
+    [ "$output" = "$(yes "$(printf 'x%.0s' {1..63})" | head -n 64)" ]
+}
+
+@test "globals: variables have their values" {
+    guest "$GUESTS/test_globals.hvt"
+    expect 0 SUCCESS
+}
+
+@test "time: clocks run and yield waits" {
+    guest "$GUESTS/test_time.hvt"
+    expect 0 SUCCESS
+}
+
+@test "tls: two blocks are separate" {
+    guest "$GUESTS/test_tls.hvt"
+    expect 0 SUCCESS
+}
+
+@test "acquire: what is not declared cannot be used" {
+    guest "$GUESTS/test_acquire.hvt"
+    expect 0 SUCCESS
+}
+
+@test "exit: only the low 8 bits of the status are kept" {
+    guest "$GUESTS/test_exit.hvt" exit
+    expect 7 "Solo5: exit(263)"
+}
+
+@test "exit: what the application returns is its status" {
+    guest "$GUESTS/test_exit.hvt" return
+    expect 7 "Solo5: exit(263)"
+}
+
+# ---- Unikernels that come to grief -------------------------------------------
+
+@test "exit: abort ends with 255" {
+    guest "$GUESTS/test_exit.hvt" abort
+    expect 255 "Solo5: abort()"
+}
+
+@test "exception: a trap is reported" {
+    guest "$GUESTS/test_exception.hvt"
+    expect 255 "trap: #PF" "cr2=0x400000000" "Solo5: ABORT: Fatal trap"
+}
+
+@test "exception: a trap is reported without a stack" {
+    guest "$GUESTS/test_exception.hvt" stack
+    expect 255 "rsp=0x0" "Solo5: ABORT: Fatal trap"
+}
+
+@test "exception: a trap is heard when quiet" {
+    guest "$GUESTS/test_exception.hvt" --solo5:quiet
+    expect 255 "Solo5: ABORT: Fatal trap"
+}
+
+@test "zeropage: a null pointer traps" {
+    guest "$GUESTS/test_zeropage.hvt"
+    expect 255 "cr2=0x8" "Solo5: ABORT: Fatal trap"
+}
+
+@test "notls: thread-local storage without a block traps" {
+    guest "$GUESTS/test_notls.hvt"
+    expect 255 "Solo5: ABORT: Fatal trap"
+}
+
+@test "ssp: an overflow on the stack is noticed" {
+    guest "$GUESTS/test_ssp.hvt"
+    expect 255 "Solo5: ABORT: Stack corruption detected"
+}
+
+@test "xnow: code cannot be written" {
+    guest "$GUESTS/test_xnow.hvt"
+    expect 1 "host/guest translation fault"
+    expect_silence_of FAILURE
+}
+
+@test "rnow: constants cannot be written" {
+    guest "$GUESTS/test_rnow.hvt"
+    expect 1 "host/guest translation fault"
+    expect_silence_of FAILURE
+}
+
+# refuses_call NAME WORDS: an abuse of test_hypercall, and what the tender says.
+refuses_call() {
+    guest "$GUESTS/test_hypercall.hvt" "$1"
+    expect 1 "solo5-hvt: $2"
+    expect_silence_of FAILURE
+}
+
+@test "hypercall: numbers without a handler end the guest" {
+    refuses_call number-zero "invalid guest hypercall: num=0"
+    refuses_call number-free "invalid guest hypercall: num=9"
+    refuses_call number-beyond "invalid guest port access: port=0x520"
+}
+
+@test "hypercall: other port accesses end the guest" {
+    refuses_call width "invalid guest port access: port=0x502 size=2"
+    refuses_call direction "invalid guest port access: port=0x502"
+    refuses_call device "invalid guest port access: port=0x3f8"
+}
+
+@test "hypercall: an argument beyond the memory ends the guest" {
+    refuses_call arg-at-end "invalid guest memory access: gpa=0x20000000 size=8"
+    refuses_call arg-touches-end "invalid guest memory access: gpa=0x1ffffff8 size=8"
+}
+
+@test "hypercall: a buffer beyond the memory ends the guest" {
+    refuses_call puts-beyond "invalid guest memory access: gpa=0x1ffffff8 size=9"
+    refuses_call puts-wraps "invalid guest memory access: gpa=0x1ffffff8"
+    refuses_call puts-above-4-gib "invalid guest memory access: gpa=0x1001"
+}
+
+@test "hypercall: results where the guest may not write end the guest" {
+    refuses_call out-in-constants "invalid guest memory access"
+    refuses_call out-in-page-table "invalid guest memory access: gpa=0x2000"
+    refuses_call out-in-boot-info "invalid guest memory access: gpa=0x10000"
+}
+
+# ---- Devices -----------------------------------------------------------------
+
+@test "led: declared, but no line granted" {
+    tender "$GUESTS/test_led.hvt" cycles=1 on_us=1 off_us=1 final=0
+    expect 1 "Device 'led0' of type LED_BASIC declared but not attached." "--led:led0=LINE"
+}
+
+@test "led: granted, but this machine has no such chip" {
+    if grep -qs pinctrl-bcm2835 /sys/class/gpio/gpiochip*/label; then
+        skip "needs a machine without a pinctrl-bcm2835, this one has it"
+    fi
+    tender --led:led0=25 "$GUESTS/test_led.hvt" cycles=1 on_us=1 off_us=1 final=0
+    expect 1 solo5-hvt: gpio
+}
+
+@test "led: granted, but not declared" {
+    tender --led:led0=25 "$GUESTS/test_hello.hvt" Hello_Solo5
+    expect 1 "--led:led0=25" "Resource not declared in manifest"
+    tender --led:led1=25 "$GUESTS/test_led.hvt"
+    expect 1 "--led:led1=25" "Resource not declared in manifest"
+}
+
+@test "led: a line that is not a number" {
+    tender --led:led0=GPIO25 "$GUESTS/test_led.hvt"
+    expect 1 "--led:led0=GPIO25"
+}
+
+@test "devices: block and net are refused as long as there is no module for them" {
+    tender "$GUESTS/test_blk.hvt"
+    expect 1 "Device 'storage' of type BLOCK_BASIC declared but not attached."
+    tender "$GUESTS/test_net_mtu.hvt"
+    expect 1 "Device 'service0' of type NET_BASIC declared but not attached."
+}
+
+# ---- The tender's command line -----------------------------------------------
+
+@test "options: --help ends with 1" {
+    tender --help
+    expect 1 "Usage: solo5-hvt" --mem= --led:NAME=LINE
+}
+
+@test "options: --version ends with 0" {
+    tender --version
+    expect 0 solo5-hvt "ABI version 2"
+}
+
+@test "options: an unknown one is named" {
+    tender --memory=64 "$GUESTS/test_hello.hvt"
+    expect 1 "Invalid option" --memory=64 Usage
+}
+
+@test "options: no kernel" {
+    tender
+    expect 1 Usage
+    tender --mem=64
+    expect 1 Usage
+}
+
+@test "options: --mem is obeyed" {
+    guest --mem=2 "$GUESTS/test_hello.hvt" Hello_Solo5
+    expect 0 "Solo5: memory 2 MiB" SUCCESS
+    guest --mem=64 "$GUESTS/test_hello.hvt" Hello_Solo5
+    expect 0 "Solo5: memory 64 MiB" SUCCESS
+    guest --mem=4096 "$GUESTS/test_hello.hvt" Hello_Solo5
+    expect 0 "Solo5: memory 4096 MiB" SUCCESS
+}
+
+@test "options: --mem is rounded down with a warning" {
+    guest --mem=1 "$GUESTS/test_hello.hvt" Hello_Solo5
+    expect 0 "solo5-hvt: --mem=1" "Solo5: memory 2 MiB" SUCCESS
+    guest --mem=5 "$GUESTS/test_hello.hvt" Hello_Solo5
+    expect 0 "solo5-hvt: --mem=5" "Solo5: memory 4 MiB" SUCCESS
+    guest --mem=4097 "$GUESTS/test_hello.hvt" Hello_Solo5
+    expect 0 "solo5-hvt: --mem=4097" "Solo5: memory 4096 MiB" SUCCESS
+}
+
+@test "options: an impossible --mem is refused" {
+    local value
+    for value in 0 x -2 "" 4098 99999999999999999999; do
+        tender "--mem=$value" "$GUESTS/test_hello.hvt" Hello_Solo5
+        expect 1 "--mem=$value"
+        expect_silence_of SUCCESS
+    done
+}
+
+@test "options: the command line may have 8191 characters and no more" {
+    local longest
+    longest="$(printf 'x%.0s' {1..8191})"
+    guest "$GUESTS/test_hello.hvt" "$longest"
+    expect 1 FAILURE
+    tender "$GUESTS/test_hello.hvt" "${longest}x"
+    expect 1 solo5-hvt:
+    expect_silence_of FAILURE
+}
+
+# ---- Images ------------------------------------------------------------------
+
+@test "image: the host's kernel does not execute it" {
+    run -127 timeout 60 bash -c "$GUESTS/test_hello.hvt"
+    [[ "$output" =~ "No such file or directory"|"required file not found" ]]
+}
+
+@test "image: one for another architecture is refused" {
+    tender "$BUILD/aarch64/test_hello.hvt" Hello_Solo5
+    expect 1 "$BUILD/aarch64/test_hello.hvt" aarch64 x86_64
+}
+
+@test "image: what is none is refused" {
+    tender "$BATS_TEST_TMPDIR/none.hvt"
+    expect 1 "$BATS_TEST_TMPDIR/none.hvt" "No such file or directory"
+    head -c 2000 "$GUESTS/test_hello.hvt" > "$BATS_TEST_TMPDIR/cut.hvt"
+    tender "$BATS_TEST_TMPDIR/cut.hvt"
+    expect 1 "solo5-hvt: $BATS_TEST_TMPDIR/cut.hvt: "
+    tender "$BATS_TEST_DIRNAME/tests.bats"
+    expect 1 "solo5-hvt: $BATS_TEST_DIRNAME/tests.bats: "
+}
+
+@test "image: segments can be protected on hosts with pages of 64 KiB" {
+    local image
+    for image in "$BUILD"/*/test_hello.hvt; do
+        run bash -c "readelf -lW '$image' | awk '\$1 == \"LOAD\" { print \$NF }' | sort -u"
+        [ "$output" = 0x10000 ]
+    done
+}
+
+@test "image: guests for x86_64 hold no SSE, which some hosts cannot run" {
+    run bash -c "objdump -d '$GUESTS'/test_*.hvt | grep -c '%[xyz]mm'"
+    [ "$output" = 0 ]
+}
+
+@test "image: of the bindings an application sees the API and nothing else" {
+    run bash -c "nm -g --defined-only '$GUESTS/bindings.o' | awk '{ print \$3 }' |
+        grep -vE '^(solo5_.*|_start|__stack_chk_(guard|fail))\$'"
+    [ "$output" = "" ]
+}
