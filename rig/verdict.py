@@ -43,6 +43,7 @@ class Kind(StrEnum):
     OFF_TIME = "off-time"
     PERIOD = "period"
     FINAL_LEVEL = "final-level"
+    HOLD_TIME = "hold-time"
     RELEASE = "release"
     FOREIGN = "foreign-pin"
     CLEANUP = "cleanup"
@@ -51,7 +52,7 @@ class Kind(StrEnum):
     GUEST_RECORD = "guest-record"
 
 
-TIMING_KINDS = frozenset({Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD})
+TIMING_KINDS = frozenset({Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD, Kind.HOLD_TIME})
 """What a stalled bench cannot judge."""
 
 
@@ -146,7 +147,7 @@ def judge(capture: Capture, expected: Expectation) -> Verdict:
         _initial_level(capture, expected),
         _count(capture, expected),
         *_timing(capture, expected),
-        _final_level(capture, expected),
+        *_final_level(capture, expected),
         *_release(capture, expected),
         *_foreign(capture, expected),
     ]
@@ -314,30 +315,57 @@ def _nothing_to_measure(kind: Kind, expected: Expectation) -> Finding:
     return Finding(kind, outcome, text, expected.line)
 
 
-def _final_level(capture: Capture, expected: Expectation) -> Finding:
-    """The level after the last commanded edge, and how long it was held.
+def _final_level(capture: Capture, expected: Expectation) -> Iterator[Finding]:
+    """The level that was driven last, and how long it was held until the release."""
+    edges, released_ns = capture.of_line(expected.line), _released_ns(capture, expected)
+    driven = edges if released_ns is None else edges[edges["time_ns"] < released_ns]
+    level = int(driven[-1]["level"]) if len(driven) else capture.initial_levels[expected.line]
+    began_ns = int(driven[-1]["time_ns"]) if len(driven) else capture.start_ns
+    outcome = Outcome.PASS if level == expected.final_level else Outcome.FAIL
+    text = f"{expected.line} ended {_word(level)}, expected {_word(expected.final_level)}"
+    yield Finding(
+        Kind.FINAL_LEVEL, outcome, text, expected.line, level, (expected.final_level,) * 2, 0
+    )
+    yield _hold_time(capture, expected, began_ns, released_ns)
 
-    Of a line that should end on, the edge that releases it ends the hold.
-    """
-    edges = capture.of_line(expected.line)
-    last = 2 * expected.cycles + expected.final_level
-    level = int(edges[:last][-1]["level"]) if len(edges) else capture.initial_levels[expected.line]
-    began = int(edges[:last][-1]["time_ns"]) if len(edges) else capture.start_ns
-    ended = int(edges[last]["time_ns"]) if len(edges) > last else capture.end_ns
-    held_ns = ended - began
+
+def _hold_time(
+    capture: Capture, expected: Expectation, began_ns: int, released_ns: int | None
+) -> Finding:
+    ended_ns = capture.end_ns if released_ns is None else released_ns
+    held_ns, low_ns = ended_ns - began_ns, expected.hold_ns - expected.tolerance_ns
     uncertainty = capture.clock.interval_uncertainty_ns(held_ns)
-    outcome, margin = compare(held_ns, expected.hold_ns - expected.tolerance_ns, None, uncertainty)
-    if level != expected.final_level:
-        outcome = Outcome.FAIL
+    outcome, margin = compare(held_ns, low_ns, None, uncertainty)
     text = (
-        f"{expected.line} ended {_word(level)} and held it for {ms(held_ns)}, expected "
-        f"{_word(expected.final_level)} for at least {ms(expected.hold_ns)} "
-        f"- {ms(expected.tolerance_ns)}"
+        f"{expected.line} held its last level for {ms(held_ns)}, expected at least "
+        f"{ms(expected.hold_ns)} - {ms(expected.tolerance_ns)}, uncertainty {ms(uncertainty)}, "
+        f"from +{ms(began_ns - capture.start_ns)}"
     )
-    limits = (expected.hold_ns - expected.tolerance_ns, None)
     return Finding(
-        Kind.FINAL_LEVEL, outcome, text, expected.line, held_ns, limits, uncertainty, margin
+        Kind.HOLD_TIME,
+        outcome,
+        text,
+        expected.line,
+        held_ns,
+        (low_ns, None),
+        uncertainty,
+        margin,
+        time_ns=began_ns,
     )
+
+
+def _released_ns(capture: Capture, expected: Expectation) -> int | None:
+    """When the line was let go; None if it was not, or cannot be seen.
+
+    Its function tells. Without it, the edge after a final on tells too: the line
+    goes dark. A line that ends off shows no edge when it is let go.
+    """
+    changes = [c for c in capture.modes if c.line == expected.line]
+    if changes and changes[-1].mode != "out":
+        return changes[-1].time_ns
+    edges, driven = capture.of_line(expected.line), 2 * expected.cycles + expected.final_level
+    seen = expected.final_level == 1 and len(edges) > driven
+    return int(edges[driven]["time_ns"]) if seen else None
 
 
 def _release(capture: Capture, expected: Expectation) -> Iterator[Finding]:

@@ -194,7 +194,11 @@ def ended_off(scene: Scene) -> None:
 
 def held_for_80_ms(scene: Scene) -> None:
     """The last level is right, but the line is released too early."""
-    _move_release(scene, scene.led[-1][0] + 80 * MS)
+    ends_on = scene.led[-1][0] == scene.modes[-1].time_ns
+    released_ns = scene.led[-2 if ends_on else -1][0] + 80 * MS
+    if ends_on:
+        scene.led[-1] = (released_ns, 0)
+    _move_release(scene, released_ns)
 
 
 def never_released(scene: Scene) -> None:
@@ -219,6 +223,11 @@ def another_line_moved(scene: Scene) -> None:
 def another_direction_changed(scene: Scene) -> None:
     """Somebody else's pin becomes an output, without a move."""
     scene.modes.insert(1, ModeChange(START_NS + 700 * MS, "gpio3", "out"))
+
+
+def blind(scene: Scene) -> None:
+    """No defect: an observer that sees levels, not directions."""
+    scene.modes, scene.initial_modes = [], {}
 
 
 def stalled(scene: Scene) -> None:

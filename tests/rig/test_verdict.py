@@ -1,7 +1,17 @@
 """Shows that the judge passes what is good and names what is not."""
 
 import pytest
-from blinks import ENDS_ON, MS, TEN_BLINKS, good, one_on_time_long
+from blinks import (
+    ENDS_ON,
+    MS,
+    TEN_BLINKS,
+    blind,
+    ended_on,
+    good,
+    held_for_80_ms,
+    one_on_time_long,
+    stalled,
+)
 
 from rig.capture import Clock, ClockKind
 from rig.verdict import Expectation, Kind, Outcome, judge
@@ -35,3 +45,40 @@ def test_a_short_interval_fails_though_a_long_one_farther_from_nominal_cannot() 
     (finding,) = judge(scene.capture(), expected).of_kind(Kind.ON_TIME)
     assert finding.outcome is Outcome.FAIL
     assert finding.measured == 158_000_000
+
+
+def test_a_line_that_ended_on_before_its_release_did_not_end_off() -> None:
+    scene = good()
+    ended_on(scene)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    (finding,) = verdict.of_kind(Kind.FINAL_LEVEL)
+    assert finding.outcome is Outcome.FAIL
+    assert finding.text == "led ended on, expected off"
+
+
+@pytest.mark.parametrize("expected", [TEN_BLINKS, ENDS_ON], ids=["ends-off", "ends-on"])
+def test_a_level_is_held_only_until_its_line_is_released(expected: Expectation) -> None:
+    scene = good(expected)
+    held_for_80_ms(scene)
+    scene.end_ns += 1000 * MS
+    verdict = judge(scene.capture(), expected)
+    (finding,) = verdict.of_kind(Kind.HOLD_TIME)
+    assert verdict.failing_kinds() == {Kind.HOLD_TIME}
+    assert "held its last level for 80.000 ms, expected at least 300.000 ms" in finding.text
+
+
+def test_a_final_on_ends_with_the_light_where_directions_cannot_be_seen() -> None:
+    scene = good(ENDS_ON)
+    held_for_80_ms(scene)
+    blind(scene)
+    assert judge(scene.capture(), ENDS_ON).failing_kinds() == {Kind.HOLD_TIME}
+
+
+def test_a_stalled_bench_cannot_judge_how_long_a_level_was_held() -> None:
+    scene = good()
+    held_for_80_ms(scene)
+    stalled(scene)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    (finding,) = verdict.of_kind(Kind.HOLD_TIME)
+    assert finding.outcome is Outcome.INCONCLUSIVE
