@@ -129,6 +129,11 @@ class Expectation(BaseModel):
     """Largest deviation of one on-time, off-time or period, either way."""
 
     @property
+    def commanded(self) -> int:
+        """How many edges the guest commands; the edge of the release is not one of them."""
+        return 2 * self.cycles + self.final_level
+
+    @property
     def levels(self) -> list[int]:
         """Every level the line should take, in order, its release included."""
         return [1, 0] * (self.cycles + self.final_level)
@@ -240,12 +245,12 @@ def _since_start(capture: Capture, edges: _Edges) -> str:
 
 
 def _timing(capture: Capture, expected: Expectation) -> Iterator[Finding]:
-    """The worst on-time, off-time and period among the commanded cycles.
+    """The worst on-time, off-time and period among the commanded edges.
 
-    Only the edges of the cycles count: after them the final level is held for at
-    least its time, not exactly, and the release belongs to the tender.
+    The last commanded edge begins no interval: its level is held for at least its
+    time, not exactly, and the edge of the release belongs to the tender.
     """
-    edges = capture.of_line(expected.line)[: 2 * expected.cycles]
+    edges = capture.of_line(expected.line)[: expected.commanded]
     rises = edges["level"] == 1
     on_ns, off_ns = expected.on_ns, expected.off_ns
     yield _worst(Kind.ON_TIME, capture, expected, edges, on_ns, (1, rises))
@@ -308,10 +313,10 @@ def _worst_index(intervals: NDArray[np.int64], low: int, high: int, clock: Clock
 
 
 def _nothing_to_measure(kind: Kind, expected: Expectation) -> Finding:
-    """One cycle has no off-time and no period between its edges; that is no defect."""
-    needs = {Kind.ON_TIME: 1, Kind.OFF_TIME: 2, Kind.PERIOD: 2}[kind]
-    outcome = Outcome.PASS if expected.cycles < needs else Outcome.INCONCLUSIVE
-    text = f"{expected.line} {kind}: no interval to measure in {expected.cycles} commanded cycles"
+    """Two commanded edges have no off-time and no period between them; that is no defect."""
+    wanted = kind is Kind.ON_TIME or expected.commanded > 2
+    outcome = Outcome.INCONCLUSIVE if wanted else Outcome.PASS
+    text = f"{expected.line} {kind}: no interval to measure, {expected.commanded} edges commanded"
     return Finding(kind, outcome, text, expected.line)
 
 
@@ -363,9 +368,9 @@ def _released_ns(capture: Capture, expected: Expectation) -> int | None:
     changes = [c for c in capture.modes if c.line == expected.line]
     if changes and changes[-1].mode != "out":
         return changes[-1].time_ns
-    edges, driven = capture.of_line(expected.line), 2 * expected.cycles + expected.final_level
-    seen = expected.final_level == 1 and len(edges) > driven
-    return int(edges[driven]["time_ns"]) if seen else None
+    edges = capture.of_line(expected.line)
+    seen = expected.final_level == 1 and len(edges) > expected.commanded
+    return int(edges[expected.commanded]["time_ns"]) if seen else None
 
 
 def _release(capture: Capture, expected: Expectation) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from blinks import (
     held_for_80_ms,
     one_on_time_long,
     stalled,
+    stuck_low,
 )
 
 from rig.capture import Clock, ClockKind
@@ -82,3 +83,36 @@ def test_a_stalled_bench_cannot_judge_how_long_a_level_was_held() -> None:
     assert verdict.outcome is Outcome.INCONCLUSIVE
     (finding,) = verdict.of_kind(Kind.HOLD_TIME)
     assert finding.outcome is Outcome.INCONCLUSIVE
+
+
+def test_the_off_time_before_a_final_on_is_judged() -> None:
+    scene = good(ENDS_ON)
+    scene.led[-2] = (scene.led[-2][0] + 10 * MS, 1)
+    verdict = judge(scene.capture(), ENDS_ON)
+    assert verdict.failing_kinds() == {Kind.OFF_TIME, Kind.PERIOD}
+    (finding,) = verdict.of_kind(Kind.OFF_TIME)
+    assert "worst of 10 is 310.000 ms" in finding.text
+
+
+def test_one_cycle_has_nothing_but_its_on_time_to_measure() -> None:
+    expected = TEN_BLINKS.model_copy(update={"cycles": 1})
+    verdict = judge(good(expected).capture(), expected)
+    assert verdict.outcome is Outcome.PASS
+    (off_time,) = verdict.of_kind(Kind.OFF_TIME)
+    assert off_time.text == "led off-time: no interval to measure, 2 edges commanded"
+
+
+def test_one_cycle_that_ends_on_has_an_off_time_and_a_period() -> None:
+    expected = ENDS_ON.model_copy(update={"cycles": 1})
+    verdict = judge(good(expected).capture(), expected)
+    assert verdict.outcome is Outcome.PASS
+    measured = [f.measured for f in verdict.of_kind(Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD)]
+    assert measured == [200 * MS, 300 * MS, 500 * MS]
+
+
+def test_intervals_that_should_be_there_and_are_not_are_not_good() -> None:
+    scene = good()
+    stuck_low(scene)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    found = verdict.of_kind(Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD)
+    assert [f.outcome for f in found] == [Outcome.INCONCLUSIVE] * 3
