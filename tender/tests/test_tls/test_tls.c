@@ -25,17 +25,21 @@ static bool use(uintptr_t block)
     return solo5_set_tls_base(solo5_tls_tp_offset(block)) == SOLO5_R_OK;
 }
 
-static bool is_fresh(void)
+/*
+ * Not inlined: a compiler may read the thread pointer once per function, and
+ * here it changes in between.
+ */
+static __attribute__((noinline)) bool is_fresh(void)
 {
     return initialised == 42 && zero == 0 && last == 0;
 }
 
-static void write_all(uint8_t value)
+static __attribute__((noinline)) void write_all(uint8_t value)
 {
     initialised = zero = last = value;
 }
 
-static bool holds(uint8_t value)
+static __attribute__((noinline)) bool holds(uint8_t value)
 {
     return initialised == value && zero == value && last == value;
 }
