@@ -180,14 +180,23 @@ def _believable(finding: Finding, capture: Capture) -> Finding:
     """Weaken what this capture cannot carry.
 
     Missing edges can imitate any defect but a movement that was seen where none
-    should be. A stalled bench can imitate good and bad timing alike.
+    should be, and can hide every one. A stalled bench can imitate good and bad
+    timing alike.
     """
-    stalled = capture.heartbeat is not None and bool(capture.heartbeat.stalls)
-    if not capture.is_complete and finding.kind is not Kind.FOREIGN:
+    seen_to_move = finding.kind is Kind.FOREIGN and finding.outcome is Outcome.FAIL
+    if finding.outcome is Outcome.INCONCLUSIVE or seen_to_move:
+        return finding
+    if not capture.is_complete:
         return _weaken(finding, "edges are missing")
-    if stalled and finding.kind in TIMING_KINDS:
+    if finding.kind in TIMING_KINDS and not _is_steady(capture):
         return _weaken(finding, "the bench stalled")
     return finding
+
+
+def _is_steady(capture: Capture) -> bool:
+    """Whether the observer's host ran all the time; a heart that never beat proves nothing."""
+    heartbeat = capture.heartbeat
+    return heartbeat is None or (heartbeat.beats > 0 and not heartbeat.stalls)
 
 
 def _weaken(finding: Finding, reason: str) -> Finding:
@@ -206,10 +215,15 @@ def _completeness(capture: Capture) -> Iterator[Finding]:
 
 
 def _stalls(capture: Capture) -> Iterator[Finding]:
-    if capture.heartbeat is None or not capture.heartbeat.stalls:
+    heartbeat = capture.heartbeat
+    if heartbeat is None or _is_steady(capture):
         return
-    worst = max(capture.heartbeat.stalls, key=lambda stall: stall.late_ns)
-    count = len(capture.heartbeat.stalls)
+    if not heartbeat.stalls:
+        text = "the observer's heartbeat never beat, so a stall would not have shown"
+        yield Finding(Kind.STALL, Outcome.INCONCLUSIVE, text, measured=0)
+        return
+    worst = max(heartbeat.stalls, key=lambda stall: stall.late_ns)
+    count = len(heartbeat.stalls)
     text = f"bench stalled {count} times, the worst for {ms(worst.late_ns)} ({worst.cause})"
     yield Finding(
         Kind.STALL,

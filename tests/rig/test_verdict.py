@@ -5,6 +5,9 @@ from blinks import (
     ENDS_ON,
     MS,
     TEN_BLINKS,
+    Defect,
+    Scene,
+    another_line_moved,
     blind,
     ended_on,
     good,
@@ -14,8 +17,8 @@ from blinks import (
     stuck_low,
 )
 
-from rig.capture import Clock, ClockKind
-from rig.verdict import Expectation, Kind, Outcome, judge
+from rig.capture import Clock, ClockKind, Heartbeat
+from rig.verdict import TIMING_KINDS, Expectation, Kind, Outcome, judge
 
 
 @pytest.mark.parametrize("expected", [TEN_BLINKS, ENDS_ON], ids=["ends-off", "ends-on"])
@@ -116,3 +119,69 @@ def test_intervals_that_should_be_there_and_are_not_are_not_good() -> None:
     verdict = judge(scene.capture(), TEN_BLINKS)
     found = verdict.of_kind(Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD)
     assert [f.outcome for f in found] == [Outcome.INCONCLUSIVE] * 3
+
+
+def lossy(scene: Scene) -> None:
+    scene.lost = 1
+
+
+def overrun(scene: Scene) -> None:
+    scene.overrun = True
+
+
+@pytest.mark.parametrize("spoil", [lossy, overrun])
+def test_missing_edges_leave_no_finding_to_believe(spoil: Defect) -> None:
+    scene = good()
+    spoil(scene)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert {f.outcome for f in verdict.findings} == {Outcome.INCONCLUSIVE}
+    (foreign,) = verdict.of_kind(Kind.FOREIGN)
+    assert foreign.text.endswith("lines moved [not believed: edges are missing]")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (lossy, "capture incomplete: 1 edges are known to be missing"),
+        (overrun, "capture incomplete: the observer's buffer overflowed"),
+    ],
+)
+def test_an_incomplete_capture_says_why(spoil: Defect, text: str) -> None:
+    scene = good()
+    spoil(scene)
+    (finding,) = judge(scene.capture(), TEN_BLINKS).of_kind(Kind.INCOMPLETE)
+    assert finding.text == text
+
+
+def test_a_foreign_move_is_believed_though_edges_are_missing() -> None:
+    scene = good()
+    another_line_moved(scene)
+    lossy(scene)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert verdict.outcome is Outcome.FAIL
+    assert verdict.failing_kinds() == {Kind.FOREIGN}
+
+
+def test_a_stall_leaves_only_timing_without_belief() -> None:
+    scene = good()
+    stalled(scene)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert {f.kind for f in verdict.not_passed()} == {Kind.STALL, *TIMING_KINDS}
+    (stall,) = verdict.of_kind(Kind.STALL)
+    assert stall.text == "bench stalled 1 times, the worst for 250.000 ms (heartbeat)"
+
+
+def test_a_heartbeat_that_never_beat_vouches_for_nothing() -> None:
+    scene = good()
+    scene.heartbeat = Heartbeat(beats=0, worst_ns=0)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert {f.kind for f in verdict.not_passed()} == {Kind.STALL, *TIMING_KINDS}
+    (stall,) = verdict.of_kind(Kind.STALL)
+    assert "heartbeat never beat" in stall.text
+
+
+def test_an_observer_with_its_own_clock_needs_no_heartbeat() -> None:
+    scene = good()
+    scene.heartbeat = None
+    assert judge(scene.capture(), TEN_BLINKS).outcome is Outcome.PASS
