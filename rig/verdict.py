@@ -395,32 +395,49 @@ def _release(capture: Capture, expected: Expectation) -> Iterator[Finding]:
         text = f"{expected.line} is still on at the end of the capture"
         yield Finding(Kind.RELEASE, Outcome.FAIL, text, expected.line, level)
     if capture.sees_modes:
-        changes = [c.mode for c in capture.modes if c.line == expected.line]
-        modes = [capture.initial_modes[expected.line], *changes]
-        outcome = Outcome.PASS if modes == ["in", "out", "in"] else Outcome.FAIL
-        text = f"{expected.line} was {', then '.join(modes)}; expected in, then out, then in"
-        yield Finding(Kind.RELEASE, outcome, text, expected.line)
+        yield _directions(capture, expected)
     elif not level:
         text = f"{expected.line} is off at the end (this observer cannot see directions)"
         yield Finding(Kind.RELEASE, Outcome.PASS, text, expected.line, level)
 
 
+def _directions(capture: Capture, expected: Expectation) -> Finding:
+    """Driven once and then released; what moves while it is not driven, somebody else moved."""
+    changes = [c for c in capture.modes if c.line == expected.line]
+    modes = [capture.initial_modes[expected.line], *(c.mode for c in changes)]
+    text = f"{expected.line} was {', then '.join(modes)}; expected in, then out, then in"
+    if modes != ["in", "out", "in"]:
+        return Finding(Kind.RELEASE, Outcome.FAIL, text, expected.line)
+    times = capture.of_line(expected.line)["time_ns"]
+    stray = int(np.sum((times < changes[0].time_ns) | (times > changes[1].time_ns)))
+    outcome = Outcome.FAIL if stray else Outcome.PASS
+    text += f"; {stray} edges while it was not driven"
+    return Finding(Kind.RELEASE, outcome, text, expected.line, stray, (0, 0), 0)
+
+
 def _foreign(capture: Capture, expected: Expectation) -> Iterator[Finding]:
     """No other line may move or change its function."""
     others = [name for name in capture.lines if name != expected.line]
-    own = capture.lines.index(expected.line)
-    strangers = capture.edges[capture.edges["line"] != own]
+    strangers = capture.edges[capture.edges["line"] != capture.lines.index(expected.line)]
     moved = {capture.lines[index] for index in np.unique(strangers["line"])}
     switched = {c.line for c in capture.modes} - {expected.line}
     for name in sorted(moved | switched):
-        edges = capture.of_line(name)
-        modes = [c.mode for c in capture.modes if c.line == name]
-        text = f"{name} should not have moved: {len(edges)} edges, directions {modes or 'kept'}"
-        when = int(edges[0]["time_ns"]) if len(edges) else None
-        yield Finding(Kind.FOREIGN, Outcome.FAIL, text, name, len(edges), (0, 0), 0, time_ns=when)
+        yield _moved(capture, name)
     if not moved | switched:
         text = f"none of the {len(others)} other observed lines moved"
         yield Finding(Kind.FOREIGN, Outcome.PASS, text, None, 0, (0, 0), 0)
+
+
+def _moved(capture: Capture, name: str) -> Finding:
+    edges = capture.of_line(name)
+    changes = [c for c in capture.modes if c.line == name]
+    first_ns = min([int(t) for t in edges["time_ns"][:1]] + [c.time_ns for c in changes[:1]])
+    directions = ", then ".join(c.mode for c in changes) or "kept"
+    text = (
+        f"{name} should not have moved: {len(edges)} edges, direction {directions}, "
+        f"first at +{ms(first_ns - capture.start_ns)}"
+    )
+    return Finding(Kind.FOREIGN, Outcome.FAIL, text, name, len(edges), (0, 0), 0, time_ns=first_ns)
 
 
 def ms(time_ns: int) -> str:

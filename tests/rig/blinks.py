@@ -215,6 +215,12 @@ def released_twice(scene: Scene) -> None:
     ]
 
 
+def driven_after_the_blink(scene: Scene) -> None:
+    """The line blinks while it is an input: the target does not drive it."""
+    last_ns = scene.led[-1][0]
+    scene.modes[0] = ModeChange(last_ns + 10 * MS, "led", "out")
+
+
 def another_line_moved(scene: Scene) -> None:
     """Somebody else's pin pulses once."""
     scene.moves["gpio3"] = [(START_NS + 700 * MS, 1), (START_NS + 750 * MS, 0)]

@@ -4,11 +4,14 @@ import pytest
 from blinks import (
     ENDS_ON,
     MS,
+    START_NS,
     TEN_BLINKS,
     Defect,
     Scene,
+    another_direction_changed,
     another_line_moved,
     blind,
+    driven_after_the_blink,
     ended_on,
     good,
     held_for_80_ms,
@@ -185,3 +188,30 @@ def test_an_observer_with_its_own_clock_needs_no_heartbeat() -> None:
     scene = good()
     scene.heartbeat = None
     assert judge(scene.capture(), TEN_BLINKS).outcome is Outcome.PASS
+
+
+def test_what_moves_while_the_line_is_not_driven_was_not_the_target() -> None:
+    scene = good()
+    driven_after_the_blink(scene)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert Kind.RELEASE in verdict.failing_kinds()
+    (finding,) = verdict.of_kind(Kind.RELEASE)
+    assert finding.text.endswith("; 20 edges while it was not driven")
+
+
+def test_an_edge_after_the_release_was_not_the_target() -> None:
+    scene = good(ENDS_ON)
+    scene.led[-1] = (scene.modes[-1].time_ns + 1, 0)
+    (finding,) = judge(scene.capture(), ENDS_ON).of_kind(Kind.RELEASE)
+    assert finding.outcome is Outcome.FAIL
+    assert finding.measured == 1
+
+
+def test_a_foreign_line_that_only_changes_direction_is_named_with_its_time() -> None:
+    scene = good()
+    another_direction_changed(scene)
+    (finding,) = judge(scene.capture(), TEN_BLINKS).of_kind(Kind.FOREIGN)
+    assert finding.text == (
+        "gpio3 should not have moved: 0 edges, direction out, first at +700.000 ms"
+    )
+    assert finding.time_ns == START_NS + 700 * MS
