@@ -13,11 +13,11 @@ The worst finding is the verdict, and a verdict without findings is INCONCLUSIVE
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rig.capture import Capture, Clock
 
@@ -60,9 +60,9 @@ TIMING_KINDS = frozenset({Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD, Kind.HOLD_TI
 class Finding:
     """One comparison: what was measured, against what, and how sure that is.
 
-    Times are in nanoseconds. `margin_ns` is the room between the measurement,
-    widened by the uncertainty, and the nearest limit; negative when it is not
-    clearly inside. `time_ns` is the edge where it happened, on the observer's clock.
+    Times are in nanoseconds. `margin` is the room between the measurement, widened
+    by the uncertainty, and the nearest limit; negative when it is not clearly inside.
+    `seqno` and `time_ns` tell the edge where it happened, on the observer's clock.
     """
 
     kind: Kind
@@ -126,7 +126,17 @@ class Expectation(BaseModel):
     final_level: Level = 0
     hold_ns: Nanoseconds = 0
     tolerance_ns: Nanoseconds
-    """Largest deviation of one on-time, off-time or period, either way."""
+    """Largest deviation of one on-time, off-time or period, either way; below both times."""
+
+    @model_validator(mode="after")
+    def _tolerance_below_both_times(self) -> Self:
+        shortest_ns = min(self.on_ns, self.off_ns)
+        if self.tolerance_ns >= shortest_ns:
+            raise ValueError(
+                f"a tolerance of {ms(self.tolerance_ns)} lets a pulse of no length pass for one of "
+                f"{ms(shortest_ns)}; it must be smaller than the on-time and the off-time"
+            )
+        return self
 
     @property
     def commanded(self) -> int:
@@ -165,7 +175,7 @@ def compare(
     """Hold one measurement against guarded limits; None is no limit on that side.
 
     Returns the outcome and the margin: the room left inside the limits after
-    widening the measurement by `uncertainty`.
+    widening the measurement by `uncertainty`. At least one limit must be given.
     """
     rooms = [high - measured] if high is not None else []
     rooms += [measured - low] if low is not None else []

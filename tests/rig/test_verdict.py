@@ -19,6 +19,7 @@ from blinks import (
     stalled,
     stuck_low,
 )
+from pydantic import ValidationError
 
 from rig.capture import Clock, ClockKind, Heartbeat
 from rig.verdict import TIMING_KINDS, Expectation, Kind, Outcome, judge
@@ -215,3 +216,45 @@ def test_a_foreign_line_that_only_changes_direction_is_named_with_its_time() -> 
         "gpio3 should not have moved: 0 edges, direction out, first at +700.000 ms"
     )
     assert finding.time_ns == START_NS + 700 * MS
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tolerance_ns": 200 * MS},
+        {"on_ns": 400 * MS, "tolerance_ns": 300 * MS},
+    ],
+    ids=["as-wide-as-the-on-time", "as-wide-as-the-off-time"],
+)
+def test_a_tolerance_that_would_pass_a_pulse_of_no_length_is_refused(
+    fields: dict[str, int],
+) -> None:
+    with pytest.raises(ValidationError, match=r"a tolerance of \d00.000 ms lets a pulse of no"):
+        Expectation.model_validate({**TEN_BLINKS.model_dump(), **fields})
+    narrower = {**fields, "tolerance_ns": fields["tolerance_ns"] - 1}
+    Expectation.model_validate({**TEN_BLINKS.model_dump(), **narrower})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("cycles", 0),
+        ("cycles", "10"),
+        ("on_ns", 0),
+        ("off_ns", 0),
+        ("on_ns", 0.2),
+        ("final_level", 2),
+        ("hold_ns", -1),
+        ("tolerance_ns", -1),
+        ("tolerance", 5),
+    ],
+)
+def test_an_expectation_that_makes_no_sense_is_refused_by_key(key: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=rf"(?s)1 validation error.*\n{key}\n"):
+        Expectation.model_validate({**TEN_BLINKS.model_dump(), key: value})
+
+
+def test_a_capture_without_the_expected_line_cannot_be_judged() -> None:
+    expected = TEN_BLINKS.model_copy(update={"line": "lamp"})
+    with pytest.raises(ValueError, match="the capture has no line 'lamp': gpio3, led, gpio4"):
+        judge(good().capture(), expected)
