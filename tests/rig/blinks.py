@@ -7,6 +7,7 @@ what an observer would deliver. Each function below `good` plants one defect.
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from rig.capture import Capture, Clock, ClockKind, Heartbeat, ModeChange, Stall, edge_array
 from rig.verdict import Expectation
@@ -63,7 +64,7 @@ class Scene:
         ]
         return Capture(
             lines=LINES,
-            edges=edge_array(sorted(rows)),
+            edges=edge_array(sorted(rows, key=itemgetter(0))),
             initial_levels=self.initial_levels,
             start_ns=self.start_ns,
             end_ns=self.end_ns,
@@ -142,6 +143,7 @@ def glitch_within_one_stamp(scene: Scene) -> None:
 def on_and_off_swapped(scene: Scene) -> None:
     """On for the off-time and off for the on-time."""
     duty_shifted(scene, by_ns=100 * MS)
+    _move_release(scene, scene.led[-1][0] + 320 * MS)
 
 
 def duty_shifted(scene: Scene, by_ns: int = 20 * MS) -> None:
@@ -190,6 +192,11 @@ def ended_on(scene: Scene) -> None:
 def ended_off(scene: Scene) -> None:
     """The last switch on, after the cycles, does not come."""
     scene.led = scene.led[:-2]
+
+
+def never_dark(scene: Scene) -> None:
+    """The line ends on as it should, and stays on when it is released."""
+    scene.led = scene.led[:-1]
 
 
 def held_for_80_ms(scene: Scene) -> None:

@@ -1,28 +1,66 @@
 """Shows that the judge passes what is good and names what is not."""
 
+import json
+import math
+from dataclasses import replace
+from fractions import Fraction
+from random import Random
+
+import numpy as np
 import pytest
 from blinks import (
     ENDS_ON,
     MS,
     START_NS,
     TEN_BLINKS,
+    UNCERTAINTY_NS,
     Defect,
     Scene,
     another_direction_changed,
     another_line_moved,
     blind,
+    cut_off,
     driven_after_the_blink,
+    duty_shifted,
+    ended_off,
     ended_on,
+    frozen_after_four_cycles,
+    glitch,
+    glitch_within_one_stamp,
     good,
     held_for_80_ms,
+    inverted,
+    never_dark,
+    never_released,
+    on_and_off_swapped,
+    on_another_line,
+    one_off_skipped,
     one_on_time_long,
+    released_twice,
+    slow,
     stalled,
+    stuck_high,
+    stuck_high_from_before,
     stuck_low,
 )
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rig.capture import Clock, ClockKind, Heartbeat
-from rig.verdict import TIMING_KINDS, Expectation, Kind, Outcome, judge
+from rig.capture import Clock, ClockKind, Heartbeat, proven_lost
+from rig.verdict import (
+    TIMING_KINDS,
+    Expectation,
+    Finding,
+    Kind,
+    Outcome,
+    Verdict,
+    compare,
+    judge,
+    to_json,
+)
+
+INTERVALS = {Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD}
 
 
 @pytest.mark.parametrize("expected", [TEN_BLINKS, ENDS_ON], ids=["ends-off", "ends-on"])
@@ -258,3 +296,304 @@ def test_a_capture_without_the_expected_line_cannot_be_judged() -> None:
     expected = TEN_BLINKS.model_copy(update={"line": "lamp"})
     with pytest.raises(ValueError, match="the capture has no line 'lamp': gpio3, led, gpio4"):
         judge(good().capture(), expected)
+
+
+DEFECTS = [
+    (stuck_high, {Kind.COUNT, Kind.FINAL_LEVEL, Kind.RELEASE}, "went on 1 times in 1 edges"),
+    (
+        stuck_high_from_before,
+        {Kind.INITIAL_LEVEL, Kind.COUNT, Kind.FINAL_LEVEL, Kind.RELEASE},
+        "led was on before the run, expected off",
+    ),
+    (stuck_low, {Kind.COUNT}, "led went on 0 times in 0 edges, expected 10 times in 20"),
+    (
+        frozen_after_four_cycles,
+        {Kind.COUNT},
+        "led went on 4 times in 8 edges, expected 10 times in 20; last edge went off at "
+        "+1800.000 ms",
+    ),
+    (one_off_skipped, {Kind.COUNT, Kind.ON_TIME, Kind.PERIOD}, "worst of 9 is 700.000 ms"),
+    (glitch, {Kind.COUNT, *INTERVALS}, "went on 11 times in 22 edges, expected 10 times in 20"),
+    (glitch_within_one_stamp, {Kind.COUNT, *INTERVALS}, "on-time: worst of 10 is 0.000 ms"),
+    (on_and_off_swapped, {Kind.ON_TIME, Kind.OFF_TIME}, "on-time: worst of 10 is 300.000 ms"),
+    (duty_shifted, {Kind.ON_TIME, Kind.OFF_TIME}, "off-time: worst of 9 is 280.000 ms"),
+    (slow, INTERVALS, "period: worst of 9 is 525.000 ms, expected 500.000 ms +/- 5.000 ms"),
+    (
+        one_on_time_long,
+        {Kind.ON_TIME, Kind.OFF_TIME},
+        "worst of 10 is 210.000 ms, expected 200.000 ms +/- 5.000 ms, uncertainty 0.300 ms, "
+        "edge 6 at +1600.000 ms",
+    ),
+    (
+        inverted,
+        {Kind.INITIAL_LEVEL, Kind.FINAL_LEVEL, Kind.RELEASE, Kind.ON_TIME, Kind.OFF_TIME},
+        "led is still on at the end of the capture",
+    ),
+    (
+        on_another_line,
+        {Kind.COUNT, Kind.RELEASE, Kind.FOREIGN},
+        "gpio4 should not have moved: 20 edges, direction out, then in, first at +60.000 ms",
+    ),
+    (
+        cut_off,
+        {Kind.COUNT, Kind.FINAL_LEVEL, Kind.HOLD_TIME, Kind.RELEASE},
+        "held its last level for 10.000 ms",
+    ),
+    (ended_on, {Kind.COUNT, Kind.FINAL_LEVEL}, "led ended on, expected off"),
+    (held_for_80_ms, {Kind.HOLD_TIME}, "held its last level for 80.000 ms, expected at least"),
+    (never_released, {Kind.RELEASE}, "led was in, then out; expected in, then out, then in"),
+    (released_twice, {Kind.RELEASE}, "led was in, then out, then in, then out, then in; expected"),
+    (
+        driven_after_the_blink,
+        {Kind.RELEASE},
+        "expected in, then out, then in; 20 edges while it was not driven",
+    ),
+    (
+        another_line_moved,
+        {Kind.FOREIGN},
+        "gpio3 should not have moved: 2 edges, direction kept, first at +700.000 ms",
+    ),
+    (
+        another_direction_changed,
+        {Kind.FOREIGN},
+        "gpio3 should not have moved: 0 edges, direction out, first at +700.000 ms",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kinds", "words"), DEFECTS, ids=[spoil.__name__ for spoil, _, _ in DEFECTS]
+)
+def test_a_defect_fails_by_its_own_kind_with_what_was_measured(
+    spoil: Defect, kinds: set[Kind], words: str
+) -> None:
+    scene = good(jitter_ns=0)
+    spoil(scene)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert verdict.outcome is Outcome.FAIL
+    assert verdict.failing_kinds() == kinds
+    assert words in "\n".join(f.text for f in verdict.not_passed())
+
+
+DEFECTS_OF_A_FINAL_ON = [
+    (ended_off, {Kind.COUNT, Kind.FINAL_LEVEL}, "led ended off, expected on"),
+    (held_for_80_ms, {Kind.HOLD_TIME}, "held its last level for 80.000 ms"),
+    (never_dark, {Kind.COUNT, Kind.RELEASE}, "went on 11 times in 21 edges, expected 11 times in"),
+    (never_released, {Kind.RELEASE}, "led was in, then out; expected in, then out, then in"),
+]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kinds", "words"),
+    DEFECTS_OF_A_FINAL_ON,
+    ids=[spoil.__name__ for spoil, _, _ in DEFECTS_OF_A_FINAL_ON],
+)
+def test_a_defect_of_a_final_on_fails_by_its_own_kind(
+    spoil: Defect, kinds: set[Kind], words: str
+) -> None:
+    scene = good(ENDS_ON)
+    spoil(scene)
+    verdict = judge(scene.capture(), ENDS_ON)
+    assert verdict.failing_kinds() == kinds
+    assert words in "\n".join(f.text for f in verdict.not_passed())
+
+
+def test_a_line_left_on_fails_even_where_directions_cannot_be_seen() -> None:
+    scene = good(ENDS_ON)
+    blind(scene)
+    never_dark(scene)
+    (finding,) = judge(scene.capture(), ENDS_ON).of_kind(Kind.RELEASE)
+    assert finding.outcome is Outcome.FAIL
+    assert finding.text == "led is still on at the end of the capture"
+
+
+def test_an_observer_of_levels_alone_says_that_it_cannot_see_directions() -> None:
+    scene = good()
+    blind(scene)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert verdict.outcome is Outcome.PASS
+    (finding,) = verdict.of_kind(Kind.RELEASE)
+    assert finding.text == "led is off at the end (this observer cannot see directions)"
+
+
+def test_a_finding_on_time_tells_limits_uncertainty_margin_and_edge() -> None:
+    scene = good()
+    one_on_time_long(scene, by_ns=2 * MS)
+    (finding,) = judge(scene.capture(), TEN_BLINKS).of_kind(Kind.ON_TIME)
+    assert finding.outcome is Outcome.PASS
+    assert finding.line == "led"
+    assert finding.measured == 202 * MS
+    assert finding.limits == (195 * MS, 205 * MS)
+    assert finding.uncertainty == UNCERTAINTY_NS
+    assert finding.margin == 3 * MS - UNCERTAINTY_NS
+    assert finding.seqno == 6
+    assert finding.time_ns == scene.led[6][0]
+
+
+@given(
+    measured=st.integers(0, 2000),
+    low=st.none() | st.integers(0, 2000),
+    high=st.none() | st.integers(0, 2000),
+    uncertainty=st.integers(0, 500),
+)
+def test_guarded_limits_are_as_the_design_says(
+    measured: int, low: int | None, high: int | None, uncertainty: int
+) -> None:
+    assume(low is not None or high is not None)
+    bottom, top = (-math.inf if low is None else low), (math.inf if high is None else high)
+    least, most = measured - uncertainty, measured + uncertainty
+    outcome, margin = compare(measured, low, high, uncertainty)
+    if bottom <= least and most <= top:
+        assert outcome is Outcome.PASS
+        assert margin == min(top - most, least - bottom)
+    elif least > top or most < bottom:
+        assert outcome is Outcome.FAIL
+    else:
+        assert outcome is Outcome.INCONCLUSIVE
+    assert (margin >= 0) == (outcome is Outcome.PASS)
+
+
+@given(
+    edge=st.integers(0, 19),
+    side=st.sampled_from([-1, 1]),
+    corner_ns=st.sampled_from(
+        [0, 5 * MS - UNCERTAINTY_NS, 5 * MS, 5 * MS + UNCERTAINTY_NS, 6 * MS]
+    ),
+    beyond_ns=st.integers(-2, 2),
+)
+def test_a_moved_edge_passes_fails_or_neither_exactly_at_the_guarded_limits(
+    edge: int, side: int, corner_ns: int, beyond_ns: int
+) -> None:
+    scene, late_ns = good(), side * max(0, corner_ns + beyond_ns)
+    time_ns, level = scene.led[edge]
+    scene.led[edge] = (time_ns + late_ns, level)
+    findings = judge(scene.capture(), TEN_BLINKS).of_kind(*INTERVALS)
+    worst = max((f.outcome for f in findings), key=list(Outcome).index)
+    if abs(late_ns) <= 5 * MS - UNCERTAINTY_NS:
+        assert worst is Outcome.PASS
+    elif abs(late_ns) > 5 * MS + UNCERTAINTY_NS:
+        assert worst is Outcome.FAIL
+    else:
+        assert worst is Outcome.INCONCLUSIVE
+
+
+@given(
+    true_ns=st.lists(st.integers(194 * MS, 206 * MS), min_size=10, max_size=10),
+    late_ns=st.lists(st.integers(0, 2 * MS), min_size=20, max_size=20),
+    resolution_ns=st.sampled_from([1, 41, 1000, 125_000]),
+    rate_ppm=st.integers(-10_000, 10_000),
+)
+def test_whatever_a_clock_does_within_its_budget_no_verdict_on_time_is_false(
+    true_ns: list[int], late_ns: list[int], resolution_ns: int, rate_ppm: int
+) -> None:
+    """The truth is known here: a PASS has no interval outside, a FAIL has one."""
+    scene, clock = good(), Clock(ClockKind.HARDWARE, resolution_ns, 10_000, 2 * MS)
+    shown = []
+    for n, (late, (planned_ns, level)) in enumerate(zip(late_ns, scene.led, strict=True)):
+        happened = planned_ns - START_NS
+        if level == 0:
+            happened = scene.led[n - 1][0] - START_NS + true_ns[n // 2]
+        stamp = int(happened * (1 + Fraction(rate_ppm, 10**6))) + late
+        shown.append((START_NS + stamp // resolution_ns * resolution_ns, level))
+    scene.led, scene.clock, scene.end_ns = shown, clock, scene.end_ns + 1000 * MS
+    (finding,) = judge(scene.capture(), TEN_BLINKS).of_kind(Kind.ON_TIME)
+    inside = [195 * MS <= time_ns <= 205 * MS for time_ns in true_ns]
+    assert finding.outcome is not Outcome.PASS or all(inside)
+    assert finding.outcome is not Outcome.FAIL or not all(inside)
+
+
+def test_several_hundred_good_blinks_of_every_shape_all_pass() -> None:
+    random = Random(25)
+    for seed in range(400):
+        on_ns, off_ns = random.randint(10, 900) * MS, random.randint(10, 900) * MS
+        expected = Expectation(
+            line="led",
+            cycles=random.randint(1, 30),
+            on_ns=on_ns,
+            off_ns=off_ns,
+            final_level=random.randint(0, 1),
+            hold_ns=off_ns,
+            tolerance_ns=5 * MS,
+        )
+        scene = good(expected, jitter_ns=5 * MS - UNCERTAINTY_NS, seed=seed)
+        verdict = judge(scene.capture(), expected)
+        assert verdict.outcome is Outcome.PASS, (seed, expected, verdict.not_passed())
+
+
+SPOILED = [None, *(spoil for spoil, _, _ in DEFECTS)]
+
+
+@given(
+    spoil=st.sampled_from(SPOILED),
+    lost=st.integers(0, 3),
+    ran_over=st.booleans(),
+    is_stalled=st.booleans(),
+)
+def test_no_incomplete_capture_ever_passes(
+    spoil: Defect | None, lost: int, ran_over: bool, is_stalled: bool
+) -> None:
+    assume(lost or ran_over)
+    scene = good()
+    if spoil:
+        spoil(scene)
+    if is_stalled:
+        stalled(scene)
+    scene.lost, scene.overrun = lost, ran_over
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert Outcome.PASS not in {f.outcome for f in verdict.findings}
+    assert verdict.failing_kinds() <= {Kind.FOREIGN}
+
+
+@given(dropped=st.sets(st.integers(0, 19), min_size=1))
+def test_no_capture_with_records_dropped_ever_passes(dropped: set[int]) -> None:
+    whole = good().capture()
+    edges = np.delete(whole.edges, sorted(dropped))
+    lost = proven_lost(edges, [0, 0, 0])
+    verdict = judge(replace(whole, edges=edges, lost=lost), TEN_BLINKS)
+    assert verdict.outcome is not Outcome.PASS
+
+
+@pytest.mark.parametrize("spoil", SPOILED, ids=lambda spoil: spoil.__name__ if spoil else "good")
+def test_a_stall_keeps_timing_open_and_wrong_sequences_failed(spoil: Defect | None) -> None:
+    scene = good()
+    if spoil:
+        spoil(scene)
+    steady = judge(scene.capture(), TEN_BLINKS)
+    stalled(scene)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert {f.outcome for f in verdict.of_kind(*TIMING_KINDS)} == {Outcome.INCONCLUSIVE}
+    assert verdict.failing_kinds() == steady.failing_kinds() - TIMING_KINDS
+    assert verdict.outcome is not Outcome.PASS
+
+
+def test_the_worst_finding_is_the_verdict_and_none_is_inconclusive() -> None:
+    passed, unsure, failed = (Finding(Kind.COUNT, outcome, "") for outcome in Outcome)
+    assert Verdict(()).outcome is Outcome.INCONCLUSIVE
+    assert Verdict((passed, passed)).outcome is Outcome.PASS
+    assert Verdict((passed, unsure)).outcome is Outcome.INCONCLUSIVE
+    assert Verdict((unsure, failed, passed)).outcome is Outcome.FAIL
+    assert Verdict((unsure, failed, passed)).not_passed() == (failed, unsure)
+
+
+def test_the_same_capture_gives_the_same_verdict_as_plain_data() -> None:
+    scene = good()
+    another_line_moved(scene)
+    first, second = (to_json(judge(scene.capture(), TEN_BLINKS)) for _ in range(2))
+    assert json.dumps(first) == json.dumps(second)
+    assert first["schema"] == "verdict/1"
+    assert first["outcome"] == "FAIL"
+    foreign = [f for f in first["findings"] if f["kind"] == "foreign-pin"]
+    assert foreign == [
+        {
+            "kind": "foreign-pin",
+            "outcome": "FAIL",
+            "text": "gpio3 should not have moved: 2 edges, direction kept, first at +700.000 ms",
+            "line": "gpio3",
+            "measured": 2,
+            "limits": [0, 0],
+            "uncertainty": 0,
+            "margin": None,
+            "seqno": None,
+            "time_ns": START_NS + 700 * MS,
+        }
+    ]
