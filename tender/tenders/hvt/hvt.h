@@ -28,8 +28,8 @@ struct hvt;
  */
 void hvt_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* hvt_say for a ready text; may be called from a signal handler. */
-void hvt_say_text(const char *text);
+/* hvt_say for two ready texts in one line; async-signal-safe. */
+void hvt_say_texts(const char *text, const char *more);
 
 /* Runs the exit hooks, says what went wrong and ends the tender: status 1. */
 _Noreturn void hvt_fail(const char *format, ...)
@@ -73,9 +73,9 @@ void hvt_guest_write(struct hvt *hvt, hvt_gpa_t gpa, const void *from,
 #define HVT_HC_ARG_MAX 64 /* bytes; no argument struct is larger */
 
 /*
- * What carries out a hypercall. `handle` gets a copy of the guest's argument struct; if the
- * struct has OUT fields the copy is written back when it returns. That the
- * guest's struct can be read, and written if need be, is checked before.
+ * What carries out a hypercall. `handle` gets a copy of the guest's argument
+ * struct; if the struct has OUT fields the copy is written back afterwards. That
+ * the guest's struct may be read, and written if need be, is checked before.
  */
 struct hvt_handler {
     void (*handle)(struct hvt *hvt, void *arg);

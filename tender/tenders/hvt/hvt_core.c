@@ -22,13 +22,18 @@ void hvt_register_hypercall(unsigned nr, const struct hvt_handler *handler)
     handlers[nr] = *handler;
 }
 
+static const struct hvt_handler *handler_of(uint64_t nr)
+{
+    if (nr >= HVT_HYPERCALL_MAX || handlers[nr].handle == NULL)
+        hvt_fail("invalid guest hypercall: num=%llu", (unsigned long long)nr);
+    return &handlers[nr];
+}
+
 void hvt_core_dispatch(struct hvt *hvt, uint64_t nr, hvt_gpa_t gpa)
 {
-    const struct hvt_handler *handler = &handlers[nr % HVT_HYPERCALL_MAX];
+    const struct hvt_handler *handler = handler_of(nr);
     _Alignas(8) uint8_t arg[HVT_HC_ARG_MAX];
 
-    if (nr >= HVT_HYPERCALL_MAX || handler->handle == NULL)
-        hvt_fail("invalid guest hypercall: num=%llu", (unsigned long long)nr);
     hvt_mem_check(&hvt->mem, gpa, handler->arg_size,
             handler->has_out ? HVT_ACCESS_READ_WRITE : HVT_ACCESS_READ);
     hvt_guest_read(hvt, gpa, arg, handler->arg_size);
@@ -67,7 +72,7 @@ static void write_console(const uint8_t *data, size_t size)
     while (size > 0) {
         ssize_t n = write(STDOUT_FILENO, data, size);
 
-        if (n > 0) {
+        if (n >= 0) {
             data += n;
             size -= (size_t)n;
         } else if (errno == EAGAIN)

@@ -39,13 +39,18 @@ static char printable(char c)
     return c >= ' ' && c <= '~' ? c : '?';
 }
 
-void hvt_say_text(const char *text)
+static size_t append(char line[MESSAGE_SIZE], size_t size, const char *text)
 {
-    char line[MESSAGE_SIZE] = PREFIX;
-    size_t size = sizeof(PREFIX) - 1;
-
-    while (*text != '\0' && size < sizeof(line) - 1)
+    while (*text != '\0' && size < MESSAGE_SIZE - 1) /* room for the newline */
         line[size++] = printable(*text++);
+    return size;
+}
+
+void hvt_say_texts(const char *text, const char *more)
+{
+    char line[MESSAGE_SIZE];
+    size_t size = append(line, append(line, append(line, 0, PREFIX), text), more);
+
     line[size++] = '\n';
     write_stderr(line, size);
 }
@@ -55,7 +60,7 @@ static void say_args(const char *format, va_list args)
     char text[MESSAGE_SIZE];
 
     vsnprintf(text, sizeof(text), format, args);
-    hvt_say_text(text);
+    hvt_say_texts(text, "");
 }
 
 void hvt_say(const char *format, ...)
@@ -137,17 +142,11 @@ void hvt_signals_release(void)
 
 static void on_ending_signal(int signal_number)
 {
-    char text[] = "Exiting on signal 00";
-    char *digits = text + sizeof(text) - 3;
+    char digits[] = { (char)('0' + signal_number / 10),
+        (char)('0' + signal_number % 10), '\0' };
 
     run_hooks();
-    digits[0] = (char)('0' + signal_number / 10);
-    digits[1] = (char)('0' + signal_number % 10);
-    if (digits[0] == '0') {
-        digits[0] = digits[1];
-        digits[1] = '\0';
-    }
-    hvt_say_text(text);
+    hvt_say_texts("Exiting on signal ", digits + (digits[0] == '0'));
     _exit(1);
 }
 

@@ -82,7 +82,7 @@ struct hvt_options {
 };
 
 /* Reads the command line. Ends the tender on --help, --version, and errors. */
-void hvt_options_parse(struct hvt_options *options, char **argv);
+void hvt_options_parse(struct hvt_options *options, int argc, char **argv);
 
 /* Offers the modules' options to the modules. */
 void hvt_options_attach(const struct hvt_options *options, struct mft *mft);

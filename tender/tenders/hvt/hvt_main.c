@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* hvt_main.c: the life of a guest. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "hvt_internal.h"
 
@@ -8,6 +12,21 @@
 static void sleep_precisely(void)
 {
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+}
+
+/*
+ * Were stdout closed, the next file opened would become it, and the guest's
+ * console would be written to a device. Read-only, so that writing still fails.
+ */
+static void keep_standard_files(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        hvt_fail("Cannot open /dev/null: %s", strerror(errno));
+    close(fd);
 }
 
 int main(int argc, char **argv)
@@ -19,8 +38,8 @@ int main(int argc, char **argv)
     struct mft *mft;
     hvt_gpa_t kernel_end;
 
-    (void)argc;
-    hvt_options_parse(&options, argv);
+    keep_standard_files();
+    hvt_options_parse(&options, argc, argv);
     hvt_options_cmdline(&options, cmdline);
     hvt_elf_open(&elf, options.kernel);
     mft = hvt_elf_manifest(&elf);

@@ -41,6 +41,7 @@ struct led {
     uint64_t handle;
     unsigned line;     /* of the chip */
     char sysfs[12];    /* the line's number in sysfs, decimal */
+    char label[40];    /* "GPIO 25 (sysfs 483)", for messages */
     bool exported;     /* by us */
     int direction_fd;
     int value_fd;
@@ -232,10 +233,9 @@ static _Noreturn void refuse_export(const struct led *led, int error)
 
     snprintf(path, sizeof(path), HVT_SYSFS_GPIO "/gpio%s", led->sysfs);
     if (error == EBUSY && access(path, F_OK) == 0)
-        hvt_fail("GPIO %u (sysfs %s) is already exported by somebody else; not "
-                "ours, left alone", led->line, led->sysfs);
-    hvt_fail("GPIO %u (sysfs %s) cannot be exported: %s%s", led->line,
-            led->sysfs, strerror(error),
+        hvt_fail("%s is already exported by somebody else; not ours, left alone",
+                led->label);
+    hvt_fail("%s cannot be exported: %s%s", led->label, strerror(error),
             error == EBUSY ? "; a driver of the kernel uses it" : "");
 }
 
@@ -277,11 +277,13 @@ static int open_when_ready(const struct led *led, const char *file)
 static void take_line(struct led *led, const struct chip *chip, int export_fd)
 {
     snprintf(led->sysfs, sizeof(led->sysfs), "%u", chip->base + led->line);
+    snprintf(led->label, sizeof(led->label), "GPIO %u (sysfs %s)", led->line,
+            led->sysfs);
     export_line(led, export_fd);
     led->direction_fd = open_when_ready(led, "direction");
     if (!write_text(led->direction_fd, "out"))
-        hvt_fail("GPIO %u (sysfs %s) cannot be made an output: %s", led->line,
-                led->sysfs, strerror(errno));
+        hvt_fail("%s cannot be made an output: %s", led->label,
+                strerror(errno));
     led->value_fd = open_when_ready(led, "value");
     hvt_say("%s: GPIO %u (chip %s, base %u, sysfs %s)", led->name, led->line,
             CHIP_LABEL, chip->base, led->sysfs);
@@ -303,26 +305,30 @@ static bool drive(const struct led *led, bool on)
 
 static int complain(const struct led *led, const char *what)
 {
-    hvt_say_text(led->name);
-    hvt_say_text(what);
+    hvt_say_texts(led->label, what);
     return -1;
 }
 
+/* The kernel says so of a file that is open, but whose line is gone. */
+static bool was_taken_away(const struct led *led)
+{
+    return led->value_fd >= 0 && !drive(led, false) && errno == ENODEV;
+}
+
 /*
- * Freeing a line makes it an input on some kernels and leaves an output on
- * others, so it is made an input first.
+ * Some kernels make a freed line an input, others leave an output as it is; so
+ * it is made an input before.
  */
-static int release_line(struct led *led)
+static int release_line(const struct led *led)
 {
     int rc = 0;
 
-    if (led->value_fd >= 0 && !drive(led, false))
-        rc = complain(led, "The LED above could not be switched off");
+    if (was_taken_away(led))
+        return complain(led, " was unexported by somebody else");
     if (led->direction_fd >= 0 && !write_text(led->direction_fd, "in"))
-        rc = complain(led, "The line of the LED above is still an output");
+        rc = complain(led, " cannot be made an input again");
     if (!write_text(unexport_fd, led->sysfs))
-        rc = complain(led, "The line of the LED above is still exported");
-    led->exported = false;
+        rc = complain(led, " cannot be unexported");
     return rc;
 }
 

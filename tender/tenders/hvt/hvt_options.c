@@ -114,9 +114,9 @@ static bool is_option(const char *arg)
     return arg != NULL && arg[0] == '-' && strcmp(arg, "--") != 0;
 }
 
-void hvt_options_parse(struct hvt_options *options, char **argv)
+void hvt_options_parse(struct hvt_options *options, int argc, char **argv)
 {
-    char **arg = argv + 1;
+    char **arg = argc > 0 ? argv + 1 : argv;
 
     *options = (struct hvt_options){ .mem_size = MEM_DEFAULT_MIB * MIB,
         .module_args = argv };

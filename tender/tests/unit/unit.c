@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+#define TEST_FAILED 201
+#define TEST_TIMEOUT_S 30
+
+static int passed, failed, skipped;
+
+void unit_expect(bool ok, const char *file, int line, const char *condition)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "%s:%d: not true: %s\n", file, line, condition);
+    _exit(TEST_FAILED);
+}
+
+static int status_of(int wait_status)
+{
+    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status)
+                                    : WEXITSTATUS(wait_status);
+}
+
+static int wait_for(pid_t child)
+{
+    int wait_status;
+
+    waitpid(child, &wait_status, 0);
+    return status_of(wait_status);
+}
+
+static _Noreturn void run_child(FILE *console, FILE *errors,
+        void (*code)(void *arg), void *arg)
+{
+    dup2(fileno(console), STDOUT_FILENO);
+    dup2(fileno(errors), STDERR_FILENO);
+    code(arg);
+    _exit(UNIT_RETURNED);
+}
+
+static void read_back(FILE *file, char *text, size_t size)
+{
+    rewind(file);
+    text[fread(text, 1, size - 1, file)] = '\0';
+    fclose(file);
+}
+
+void unit_run(struct unit_ending *ending, void (*code)(void *arg), void *arg)
+{
+    FILE *console = tmpfile(), *errors = tmpfile();
+    pid_t child = fork();
+
+    if (child == 0)
+        run_child(console, errors, code, arg);
+    ending->status = wait_for(child);
+    read_back(console, ending->console, sizeof(ending->console));
+    read_back(errors, ending->errors, sizeof(ending->errors));
+}
+
+void unit_expect_ending(void (*code)(void *arg), void *arg, int status,
+        const char *text, const char *file, int line)
+{
+    struct unit_ending ending;
+
+    unit_run(&ending, code, arg);
+    if (ending.status == status && strstr(ending.errors, text) != NULL)
+        return;
+    fprintf(stderr, "%s:%d: expected status %d and \"%s\"; got %d and \"%s\"\n",
+            file, line, status, text, ending.status, ending.errors);
+    _exit(TEST_FAILED);
+}
+
+static void count(const char *name, int status)
+{
+    if (status == 0) {
+        passed++;
+        return;
+    }
+    failed++;
+    fprintf(stderr, "FAILED  %s (status %d)\n", name, status);
+}
+
+static _Noreturn void end_test(void)
+{
+    fflush(NULL);
+    _exit(0);
+}
+
+void unit_test_row(const char *name, void (*test)(const void *row),
+        const void *row)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        alarm(TEST_TIMEOUT_S);
+        test(row);
+        end_test();
+    }
+    count(name, wait_for(child));
+}
+
+static void call_without_row(const void *test)
+{
+    (*(void (*const *)(void))test)();
+}
+
+void unit_test(const char *name, void (*test)(void))
+{
+    unit_test_row(name, call_without_row, &test);
+}
+
+void unit_skip(const char *name, const char *why)
+{
+    skipped++;
+    fprintf(stderr, "SKIPPED %s: %s\n", name, why);
+}
+
+static char folder[] = "/tmp/solo5-hvt-unit-XXXXXX";
+static bool has_folder;
+
+void unit_enter_empty_folder(void)
+{
+    has_folder = mkdtemp(folder) != NULL && chdir(folder) == 0;
+    if (!has_folder) {
+        perror(folder);
+        exit(1);
+    }
+}
+
+static int remove_file(const char *path, const struct stat *st, int type,
+        struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static void remove_folder(void)
+{
+    if (chdir("/") != 0 || nftw(folder, remove_file, 16, FTW_DEPTH | FTW_PHYS) != 0)
+        perror(folder);
+}
+
+int unit_finish(int argc, char **argv)
+{
+    printf("%s: %d passed, %d failed", argc > 1 ? argv[1] : argv[0], passed,
+            failed);
+    if (has_folder)
+        remove_folder();
+    printf(skipped ? ", %d skipped\n" : "\n", skipped);
+    return failed == 0 ? 0 : 1;
+}
