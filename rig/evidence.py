@@ -33,6 +33,8 @@ from rig.guest import judge_console, judge_exit_status, judge_records, parse_rec
 from rig.verdict import Expectation, Verdict, judge, to_json
 
 PARTIAL = ".partial"
+SPOILED = ".spoiled-"
+"""In the name of a run's folder that a stalled bench spoiled and that was repeated."""
 
 
 class _Record(BaseModel):
@@ -190,8 +192,9 @@ def read_evidence(folder: Path) -> Evidence:
 
 
 def find_evidence(root: Path) -> list[Path]:
-    """Every sealed folder below `root`, by time of its run."""
-    folders = [p.parent for p in root.rglob("run.json") if PARTIAL not in str(p)]
+    """Every sealed folder below `root` that counts, by time of its run."""
+    found = [path.parent for path in root.rglob("run.json")]
+    folders = [f for f in found if not f.name.endswith(PARTIAL) and SPOILED not in f.name]
     return sorted(folders, key=lambda f: (read_evidence(f).run.started_ns, f))
 
 

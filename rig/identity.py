@@ -6,6 +6,9 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+REPOSITORY = Path(__file__).parents[1]
+"""Where this rig lies, with the images that it builds."""
+
 _PACKAGES = ("robotframework", "pyserial", "qemu.qmp", "pandas", "numpy", "pyarrow")
 
 
@@ -13,9 +16,8 @@ _PACKAGES = ("robotframework", "pyserial", "qemu.qmp", "pandas", "numpy", "pyarr
 def git_commit() -> str:
     """Commit of this repository, `-dirty` if the tree has changes, or `unknown`."""
     command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    here = Path(__file__).parent
     try:
-        told = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=30)
+        told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return told.stdout.strip() or "unknown"

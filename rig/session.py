@@ -8,7 +8,7 @@ from typing import Literal, Self
 from rig.bench import Bench
 from rig.cleanup import GpioState
 from rig.errors import ImageError, TargetError
-from rig.evidence import Evidence, EvidenceFolder, Image, RunRecord
+from rig.evidence import SPOILED, Evidence, EvidenceFolder, Image, RunRecord
 from rig.identity import git_commit, tool_versions
 from rig.observers.qemu import QemuObserver
 from rig.targets.console import Result
@@ -83,7 +83,7 @@ class Session:
             verdict = evidence.judge()
             if repeats == MOST_REPEATS or not spoiled(verdict):
                 break
-            folder.rename(folder.with_name(f"{folder.name}.spoiled-{repeats + 1}"))
+            folder.rename(folder.with_name(f"{folder.name}{SPOILED}{repeats + 1}"))
         return evidence, verdict
 
     def gpio_state(self) -> GpioState:

@@ -8,6 +8,7 @@ import serial
 
 from rig import bench
 from rig.errors import TargetError
+from rig.identity import REPOSITORY
 from rig.image import ensure_image, overlay
 from rig.targets.console import Console
 from rig.targets.qemu import QEMU, Emulator
@@ -15,7 +16,7 @@ from rig.targets.qemu import QEMU, Emulator
 TRACE_EVENTS = ("memory_region_ops_write",)
 """What the observer of this board reads (see rig.observers.qemu)."""
 
-_ARGUMENTS = "console=ttyS1,115200 quiet cryptomgr.notests"
+_ARGUMENTS = "console=ttyS1,115200 quiet cryptomgr.notests rdinit=/init"
 """On mainline kernels the mini UART is ttyS1; the crypto self-tests cost a second."""
 
 
@@ -47,7 +48,7 @@ class VirtualPi:
 
         Raises `TargetError` if that takes longer than `boot_timeout_s`.
         """
-        image = ensure_image(self._facts.kernel)
+        image = ensure_image(self._facts.kernel, build_dir=REPOSITORY / "build")
         initrd = self.emulator.folder / "initrd.gz"
         initrd.write_bytes(image.initrd.read_bytes() + overlay(files))
         self.emulator.start(self._arguments(image.kernel, image.dtb, initrd), TRACE_EVENTS)
@@ -69,7 +70,7 @@ class VirtualPi:
 
     def _arguments(self, kernel: Path, dtb: Path, initrd: Path) -> list[str]:
         """MTTCG would let the parked cores starve the boot core; one thread takes seconds."""
-        words = " ".join((_ARGUMENTS, *self._facts.kernel_arguments, "rdinit=/init"))
+        words = " ".join((_ARGUMENTS, *self._facts.kernel_arguments))
         return [
             *("-M", "raspi3b", "-accel", "tcg,thread=single", "-serial", "null"),
             *("-chardev", "pty,id=con", "-serial", "chardev:con"),

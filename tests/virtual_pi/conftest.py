@@ -1,0 +1,55 @@
+"""One virtual Pi for the tests of this folder, and the helpers that watch for leftovers."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from rig.bench import Bench, load_bench
+from rig.identity import REPOSITORY
+from rig.led import Pattern, tender_command
+from rig.session import Order, Session, deployed_path
+
+
+@pytest.fixture(scope="session")
+def bench() -> Bench:
+    return load_bench(REPOSITORY / "benches" / "virtual.yaml")
+
+
+@pytest.fixture(scope="session")
+def pi(bench: Bench) -> Iterator[Session]:
+    """Shared by every test that leaves the bench usable."""
+    session = Session.open(bench)
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def fresh_pi(bench: Bench) -> Iterator[Session]:
+    """For a test that breaks its bench."""
+    session = Session.open(bench)
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def blink(bench: Bench) -> Order:
+    """Four short blinks that should pass."""
+    pattern = Pattern(cycles=4, on_ns=200_000_000, off_ns=300_000_000)
+    command = tender_command(
+        deployed_path("tender"), deployed_path("test_led"), bench.lines["led"], pattern.arguments
+    )
+    return Order(
+        suite="virtual-pi",
+        test="blink",
+        command=command,
+        tender="tender",
+        unikernel="test_led",
+        expectation=pattern.expectation("led", bench.limits.tolerance_ms * 1_000_000),
+        timeout_s=60,
+    )
+
+
+def preceded_by(shell: str, order: Order) -> Order:
+    """The same order, while something else goes on in the background of the target."""
+    return replace(order, command=f"({shell}) > /dev/null 2>&1 & {order.command}")
