@@ -47,10 +47,21 @@ class GpioState(BaseModel):
 
 
 def judge_cleanup(before: GpioState, after: GpioState) -> Iterator[Finding]:
-    """One finding for each thing that differs, or one PASS for each view."""
+    """One finding for each thing that differs, or one PASS for each view.
+
+    A view that was empty both times may be one that the bench does not have, so
+    nothing is found in it; only of sysfs is an empty list an answer.
+    """
+    yield from _differences("GPIO chips", _by_label(before.chips), _by_label(after.chips))
     yield from _differences("sysfs exports", _as_text(before.exports), _as_text(after.exports))
-    yield from _differences("lines in use", _as_set(before.holders), _as_set(after.holders))
-    yield from _differences("pin functions", before.functions, after.functions)
+    if before.holders or after.holders:
+        yield from _differences("lines in use", _as_set(before.holders), _as_set(after.holders))
+    if before.functions or after.functions:
+        yield from _differences("pin functions", before.functions, after.functions)
+
+
+def _by_label(chips: tuple[Chip, ...]) -> dict[str, str]:
+    return {f"{chip.label} at {chip.base}": f"{chip.ngpio} lines" for chip in chips}
 
 
 def _as_text(exports: dict[int, Export]) -> dict[str, str]:

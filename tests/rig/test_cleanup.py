@@ -1,0 +1,118 @@
+"""Shows that whatever a run leaves on the pins is found, in each view and by name."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from rig.cleanup import Chip, Export, GpioState, judge_cleanup
+from rig.verdict import Kind, Outcome
+
+CHIP = Chip(label="pinctrl-bcm2835", base=458, ngpio=54)
+STATE = GpioState(
+    chips=(CHIP, Chip(label="raspberrypi-exp-gpio", base=450, ngpio=8)),
+    exports={462: Export(direction="in", value=1)},
+    holders=("gpio-462 (sysfs)", "gpio-505 (ACT)"),
+    functions={"led": "in", "gpio14": "alt5"},
+)
+
+
+def changed(**fields: Any) -> GpioState:
+    return STATE.model_copy(update=fields)
+
+
+def texts(before: GpioState, after: GpioState, outcome: Outcome) -> list[str]:
+    return [f.text for f in judge_cleanup(before, after) if f.outcome is outcome]
+
+
+def test_a_clean_target_passes_once_for_each_view() -> None:
+    findings = list(judge_cleanup(STATE, STATE))
+    assert {f.kind for f in findings} == {Kind.CLEANUP}
+    assert {f.outcome for f in findings} == {Outcome.PASS}
+    assert [(f.text, f.measured) for f in findings] == [
+        ("GPIO chips: all 2 as before the run", 2),
+        ("sysfs exports: all 1 as before the run", 1),
+        ("lines in use: all 2 as before the run", 2),
+        ("pin functions: all 2 as before the run", 2),
+    ]
+
+
+LEFT_BEHIND = {
+    "a line left exported": (
+        {"exports": {**STATE.exports, 483: Export(direction="out", value=0)}},
+        "sysfs exports: gpio483 was not there before the run, is out 0 after it",
+    ),
+    "somebody else's export taken away": (
+        {"exports": {}},
+        "sysfs exports: gpio462 was in 1 before the run, is not there after it",
+    ),
+    "somebody else's direction changed": (
+        {"exports": {462: Export(direction="out", value=1)}},
+        "sysfs exports: gpio462 was in 1 before the run, is out 1 after it",
+    ),
+    "somebody else's level changed": (
+        {"exports": {462: Export(direction="in", value=0)}},
+        "sysfs exports: gpio462 was in 1 before the run, is in 0 after it",
+    ),
+    "a line still held": (
+        {"holders": (*STATE.holders, "gpio-483 (led)")},
+        "lines in use: gpio-483 (led) was not there before the run, is held after it",
+    ),
+    "a holder gone": (
+        {"holders": STATE.holders[:1]},
+        "lines in use: gpio-505 (ACT) was held before the run, is not there after it",
+    ),
+    "a pin left as an output": (
+        {"functions": {**STATE.functions, "led": "out"}},
+        "pin functions: led was in before the run, is out after it",
+    ),
+    "a chip gone": (
+        {"chips": (CHIP,)},
+        "GPIO chips: raspberrypi-exp-gpio at 450 was 8 lines before the run, is not there after it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("left", "text"), LEFT_BEHIND.values(), ids=list(LEFT_BEHIND))
+def test_what_was_left_behind_fails_by_name_and_spares_the_other_views(
+    left: dict[str, Any], text: str
+) -> None:
+    assert texts(STATE, changed(**left), Outcome.FAIL) == [text]
+    assert len(texts(STATE, changed(**left), Outcome.PASS)) == 3
+
+
+def test_a_chip_that_comes_back_at_another_base_is_noticed() -> None:
+    moved = CHIP.model_copy(update={"base": 512})
+    after = changed(chips=(moved, STATE.chips[1]))
+    assert texts(STATE, after, Outcome.FAIL) == [
+        "GPIO chips: pinctrl-bcm2835 at 458 was 54 lines before the run, is not there after it",
+        "GPIO chips: pinctrl-bcm2835 at 512 was not there before the run, is 54 lines after it",
+    ]
+
+
+def test_each_thing_left_behind_is_a_finding_of_its_own() -> None:
+    after = changed(exports={}, functions={"led": "out", "gpio14": "in"})
+    assert len(texts(STATE, after, Outcome.FAIL)) == 3
+
+
+def test_no_exports_at_all_is_an_answer() -> None:
+    bare = changed(exports={})
+    assert "sysfs exports: none before the run, none after it" in texts(bare, bare, Outcome.PASS)
+
+
+@pytest.mark.parametrize(
+    ("view", "name"), [("holders", "lines in use"), ("functions", "pin functions")]
+)
+def test_a_view_that_the_bench_may_not_have_is_not_passed(view: str, name: str) -> None:
+    blind = changed(**{view: type(getattr(STATE, view))()})
+    assert not any(name in f.text for f in judge_cleanup(blind, blind))
+    assert texts(STATE, blind, Outcome.FAIL)
+    assert texts(blind, STATE, Outcome.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("ngpio", 0), ("ngpio", "many"), ("lines", 54), ("label", None)]
+)
+def test_a_chip_that_makes_no_sense_is_refused_by_key(key: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=rf"\n{key}\n"):
+        Chip.model_validate({**CHIP.model_dump(), key: value})
