@@ -30,9 +30,11 @@ SCHEMA = pa.schema(
 )
 """Columns of `guest.parquet`; its metadata also has `app_start_ns`."""
 
-_RECORD = re.compile(r"\bled,(\d+),([01]),(\d+),(\d+),(\d+)\s*$", re.MULTILINE)
-_BEGIN = re.compile(r"\bled-begin,(\d+)\s*$", re.MULTILINE)
-_END = re.compile(r"\bled-end,(\d+)\s*$", re.MULTILINE)
+# As many digits as the columns hold: a longer number is a damaged line.
+_COUNT, _TIME = r"([0-9]{1,9})", r"([0-9]{1,18})"
+_RECORD = re.compile(rf"\bled,{_COUNT},([01]),{_TIME},{_TIME},{_TIME}\s*$", re.MULTILINE)
+_BEGIN = re.compile(rf"\bled-begin,{_TIME}\s*$", re.MULTILINE)
+_END = re.compile(rf"\bled-end,{_COUNT}\s*$", re.MULTILINE)
 
 
 def parse_records(console: str) -> pa.Table:
@@ -50,13 +52,29 @@ def parse_records(console: str) -> pa.Table:
 
 
 def judge_records(console: str, records: pa.Table) -> Iterator[Finding]:
-    """Whether the guest's record is whole: no gap, and as many as it announces."""
+    """Whether the guest's record is whole: no gap, as many as it announces, no time going back."""
     end = _END.search(console)
-    announced = int(end[1]) if end else None
-    whole = records["seqno"].to_pylist() == list(range(announced or 0))
-    outcome = Outcome.PASS if announced and whole else Outcome.FAIL
-    text = f"guest recorded {len(records)} hypercalls, announced {announced or 'none'}"
-    yield Finding(Kind.GUEST_RECORD, outcome, text, measured=len(records))
+    announced = int(end[1]) if end else 0
+    fault = _fault(records, announced)
+    outcome = Outcome.FAIL if fault else Outcome.PASS
+    text = f"guest recorded {len(records)} hypercalls, announced {announced or 'none'}{fault}"
+    limits = (announced, announced)
+    yield Finding(Kind.GUEST_RECORD, outcome, text, measured=len(records), limits=limits)
+
+
+def _fault(records: pa.Table, announced: int) -> str:
+    """What is wrong with the records; empty if nothing."""
+    seqnos = records["seqno"].to_pylist()
+    if not announced:
+        return "; led-end is missing or says 0"
+    for wanted in range(announced):
+        if seqnos[wanted : wanted + 1] != [wanted]:
+            return f"; number {wanted} is missing or out of place"
+    if len(seqnos) > announced:
+        return f"; number {seqnos[announced]} follows the last"
+    pairs = zip(records["before_ns"].to_pylist(), records["after_ns"].to_pylist(), strict=True)
+    backwards = [n for n, (before_ns, after_ns) in enumerate(pairs) if after_ns < before_ns]
+    return f"; number {backwards[0]} ended before it began" if backwards else ""
 
 
 def judge_console(console: str, wanted: tuple[str, ...]) -> Iterator[Finding]:
