@@ -48,7 +48,10 @@
 #define CPUID_ENTRIES     100
 #define CPUID_ENTRIES_MAX 6400
 
-/* The same segments that set_sregs() loads, for guests that reload them. */
+/*
+ * The segments that set_sregs() loads. Part of the ABI, but of use only to a
+ * guest that maps its page first.
+ */
 static const uint64_t gdt[] = {
     0, UINT64_C(0x00af99000000ffff), UINT64_C(0x00cf93000000ffff),
 };

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: ISC */
+/* The virtual CPU: what a guest starts with, and how its exits are answered. */
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "hvt_internal.h"
+#include "unit.h"
+
+#define MEM_SIZE UINT64_C(0x400000)
+#define CODE     UINT64_C(0x100000) /* read-only */
+#define ARG      UINT64_C(0x200000)
+#define ARG_ADDRESS "0x200000"
+
+/*
+ * Guests a few instructions long, assembled here and copied; at the alignment
+ * that an aarch64 vector table needs.
+ */
+#define GUEST(name, code) \
+    __asm__(".pushsection .rodata\n .balign 0x800\n" \
+            #name "_guest:\n" code "\n" #name "_guest_end:\n" \
+            ".popsection\n"); \
+    extern const char name##_guest[], name##_guest_end[]
+
+struct row {
+    const char *name;
+    const char *code;
+    const char *end;
+    int status;
+    const char *says;
+};
+
+#define ROW(name, status, says) \
+    { #name, name##_guest, name##_guest_end, status, says }
+
+#if defined(__x86_64__)
+
+#define OUT(port) "mov $" port ", %edx\n mov $" ARG_ADDRESS ", %eax\n out %eax, %dx\n"
+/* Status 7 if the condition holds; the argument's exit_status is preset to 7. */
+#define HALT OUT("0x508")
+#define TRAP "ud2\n" /* there is no vector: a triple fault */
+
+GUEST(halt, HALT);
+GUEST(start_state,
+        "cmp $0x10000, %rdi\n jne 1f\n cmp $0x3ffff8, %rsp\n jne 1f\n"
+        "pushf\n pop %rax\n and $0x602, %eax\n cmp $2, %eax\n jne 1f\n" HALT
+        "1:" TRAP);
+GUEST(unknown_number, OUT("0x51f"));
+GUEST(port_below, OUT("0x4ff"));
+GUEST(port_above, OUT("0x520"));
+GUEST(ring_kick, OUT("0x600"));
+GUEST(port_read, "mov $0x502, %edx\n in %dx, %eax");
+GUEST(port_byte, "mov $0x502, %edx\n out %al, %dx");
+GUEST(idle, "hlt");
+GUEST(trap, TRAP);
+GUEST(write_code, "movb $0, 0x100800");
+GUEST(write_beyond, "mov $0x400000, %eax\n movb $0, (%rax)");
+GUEST(write_page_tables, "movb $0, 0x2000");
+GUEST(write_boot_info, "movb $0, 0x10000");
+GUEST(read_boot_info, "movb 0x10000, %al\n" HALT);
+GUEST(loop, "1: jmp 1b");
+
+#define FAULT "KVM: unhandled exit: exit_reason=0x8"
+#define BAD_ACCESS "invalid guest port access: port="
+
+static const struct row arch_rows[] = {
+    ROW(unknown_number, 1, "invalid guest hypercall: num=31"),
+    ROW(port_below, 1, BAD_ACCESS "0x4ff"),
+    ROW(port_above, 1, BAD_ACCESS "0x520"),
+    ROW(ring_kick, 1, BAD_ACCESS "0x600"),
+    ROW(port_read, 1, BAD_ACCESS "0x502"),
+    ROW(port_byte, 1, BAD_ACCESS "0x502 size=1"),
+    ROW(idle, 1, "KVM: unhandled exit: exit_reason=0x5"),
+    ROW(trap, 1, FAULT),
+    ROW(write_beyond, 1, FAULT),
+    ROW(write_page_tables, 1, FAULT),
+    ROW(write_boot_info, 1, FAULT),
+};
+
+/* As `rep outsl` gives it; some KVMs cannot run that, so it is made up. */
+static struct kvm_run string_exit = { .exit_reason = KVM_EXIT_IO,
+    .io = { .direction = KVM_EXIT_IO_OUT, .size = 4, .port = 0x502, .count = 2,
+        .data_offset = 0 } };
+
+static void handle_string_exit(void *arg)
+{
+    struct hvt the_hvt = { .run = &string_exit };
+    uint64_t nr;
+    hvt_gpa_t gpa;
+
+    (void)arg;
+    hvt_vcpu_hypercall(&the_hvt, &nr, &gpa);
+}
+
+static void a_string_of_hypercalls_is_refused(void)
+{
+    EXPECT_ENDING(handle_string_exit, NULL, 1, BAD_ACCESS "0x502 size=4 count=2");
+    string_exit.io.count = 1;
+    EXPECT_ENDING(handle_string_exit, NULL, UNIT_RETURNED, "");
+}
+
+static void run_arch_tests(void)
+{
+    TEST(a_string_of_hypercalls_is_refused);
+}
+
+#elif defined(__aarch64__)
+
+/* The window is at 4 GiB; hypercall n is a store to window + 8 n. */
+#define WINDOW "mov x1, #0x100000000\n mov w0, #" ARG_ADDRESS "\n"
+#define HALT WINDOW "str w0, [x1, #0x40]\n"
+#define SPIN "1: b 1b\n"
+
+/* A fault enters the vector table; the one here ends with status 9. */
+#define VECTORS "adr x2, 2f\n msr vbar_el1, x2\n isb\n"
+#define VECTOR_CODE SPIN ".balign 0x800\n 2: .skip 0x200\n" \
+        "mov w3, #9\n mov w0, #" ARG_ADDRESS "\n str w3, [x0, #8]\n" HALT SPIN
+
+GUEST(halt, HALT);
+GUEST(start_state, "cmp x0, #0x10000\n b.ne 1f\n mov x2, sp\n mov x3, #0x3ffff0\n"
+        "cmp x2, x3\n b.ne 1f\n mrs x2, daif\n cmp x2, #0x3c0\n b.ne 1f\n"
+        "mrs x2, CurrentEL\n cmp x2, #4\n b.ne 1f\n fmov d0, #1.0\n" HALT SPIN);
+GUEST(unknown_number, WINDOW "str w0, [x1, #0xf8]");
+GUEST(store_above, WINDOW "str w0, [x1, #0x100]");
+GUEST(store_long, WINDOW "str x0, [x1, #0x10]");
+GUEST(store_byte, WINDOW "strb w0, [x1, #0x10]");
+GUEST(load, WINDOW "ldr w0, [x1, #0x10]");
+GUEST(store_between, WINDOW "str w0, [x1, #0x14]");
+GUEST(write_code, "mov x0, #0x100000\n strb w0, [x0, #0x800]");
+GUEST(write_beyond, VECTORS "mov x0, #0x400000\n strb w0, [x0]\n" VECTOR_CODE);
+GUEST(write_page_tables, VECTORS "mov x0, #0x2000\n strb w0, [x0]\n" VECTOR_CODE);
+GUEST(write_boot_info, VECTORS "mov x0, #0x10000\n strb w0, [x0]\n" VECTOR_CODE);
+GUEST(read_boot_info, "mov x0, #0x10000\n ldrb w0, [x0]\n" HALT);
+GUEST(loop, SPIN);
+
+#define BAD_ACCESS "invalid guest mmio access: addr="
+
+static const struct row arch_rows[] = {
+    ROW(unknown_number, 1, "invalid guest hypercall: num=31"),
+    ROW(store_above, 1, BAD_ACCESS "0x100000100 size=4 write"),
+    ROW(store_long, 1, BAD_ACCESS "0x100000010 size=8 write"),
+    ROW(store_byte, 1, BAD_ACCESS "0x100000010 size=1 write"),
+    ROW(store_between, 1, BAD_ACCESS "0x100000014 size=4 write"),
+    ROW(load, 1, BAD_ACCESS "0x100000010 size=4 read"),
+    ROW(write_beyond, 9, ""),
+    ROW(write_page_tables, 9, ""),
+    ROW(write_boot_info, 9, ""),
+};
+
+static void run_arch_tests(void)
+{
+}
+
+#endif
+
+static const struct row common_rows[] = {
+    ROW(halt, 7, ""),
+    ROW(start_state, 7, ""),
+    ROW(read_boot_info, 7, ""),
+    ROW(write_code, 1, "host/guest translation fault: pc=0x1000"),
+};
+
+static struct hvt hvt;
+
+/* The argument of every hypercall here is that of HALT with status 7. */
+static void build(const struct row *row)
+{
+    struct hvt_hc_halt hc = { .exit_status = 7 };
+
+    hvt_signals_init();
+    hvt_vm_init(&hvt, MEM_SIZE);
+    memcpy(hvt_mem_build(&hvt.mem, CODE), row->code, (size_t)(row->end - row->code));
+    hvt_mem_protect(&hvt.mem, CODE, CODE + 0x1000, HVT_ACCESS_READ);
+    hvt_vcpu_init(&hvt, CODE);
+    hvt_core_init();
+    hvt_guest_write(&hvt, ARG, &hc, sizeof(hc));
+}
+
+static void run(void *row)
+{
+    build(row);
+    hvt_vcpu_loop(&hvt);
+}
+
+static void test_row(const void *arg)
+{
+    const struct row *row = arg;
+
+    EXPECT_ENDING(run, (void *)arg, row->status, row->says);
+}
+
+static void run_until_signal(void *row)
+{
+    struct itimerval soon = { .it_value = { .tv_usec = 100000 } };
+
+    build(row);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    hvt_vcpu_loop(&hvt);
+}
+
+static void a_guest_that_never_exits_can_be_interrupted(void)
+{
+    static const struct row row = ROW(loop, 0, "");
+
+    EXPECT_ENDING(run_until_signal, (void *)&row, 1, "Exiting on signal 14");
+}
+
+static void the_guest_is_told_its_counters_frequency(void)
+{
+    build(&common_rows[0]);
+    EXPECT(hvt.cpu_cycle_freq > 1000000);
+}
+
+static void boot_info_leads_to_manifest_and_command_line(void)
+{
+    struct {
+        struct mft mft;
+        struct mft_entry e[1];
+    } manifest = { .mft = { .version = MFT_VERSION, .entries = 1 } };
+    const struct hvt_boot_info *info;
+
+    manifest.e[0].backing = 5;
+    build(&common_rows[0]);
+    hvt_boot_info_write(&hvt, 0x123000, &manifest.mft, "a b");
+    info = hvt_mem_build(&hvt.mem, HVT_BOOT_INFO_BASE);
+    EXPECT(info->mem_size == MEM_SIZE && info->kernel_end == 0x123000);
+    EXPECT(info->cpu_cycle_freq == hvt.cpu_cycle_freq);
+    EXPECT(strcmp(hvt_mem_build(&hvt.mem, info->cmdline), "a b") == 0);
+    EXPECT(info->mft % 8 == 0 && info->host_features == 0 && info->net_ring == 0);
+    manifest.e[0].backing = 0;
+    EXPECT(memcmp(hvt_mem_build(&hvt.mem, info->mft), &manifest, sizeof(manifest)) == 0);
+}
+
+static void run_rows(const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        unit_test_row(rows[i].name, test_row, &rows[i]);
+}
+
+int main(int argc, char **argv)
+{
+    run_arch_tests();
+    if (access("/dev/kvm", R_OK | W_OK) != 0) {
+        unit_skip("all tests of the virtual CPU", "this host has no usable /dev/kvm");
+        return unit_finish(argc, argv);
+    }
+    run_rows(common_rows, sizeof(common_rows) / sizeof(common_rows[0]));
+    run_rows(arch_rows, sizeof(arch_rows) / sizeof(arch_rows[0]));
+    TEST(a_guest_that_never_exits_can_be_interrupted);
+    TEST(the_guest_is_told_its_counters_frequency);
+    TEST(boot_info_leads_to_manifest_and_command_line);
+    return unit_finish(argc, argv);
+}
