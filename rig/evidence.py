@@ -1,7 +1,7 @@
 """The folder that one run leaves: written once, sealed, readable without the rig.
 
     results/<UTC time>-<bench>/<suite>/<test>/
-        run.json          what ran where, when, with what; hashes of the other files
+        run.json          what ran where, when, with what; hashes of all files
         capture.*         what the observer saw (see rig.capture)
         guest.parquet     what the guest recorded (see rig.guest)
         console.log       what the target printed
@@ -89,6 +89,8 @@ class RunRecord(_Record):
     """How many runs before this one were spoiled by a stalled bench."""
     files: dict[str, str] = {}
     """SHA-256 of every other file of the folder."""
+    seal: str = ""
+    """SHA-256 of `run.json` itself, taken while this was empty."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,8 @@ class EvidenceFolder:
         pq.write_table(parse_records(console), folder / "guest.parquet")
         _write_json(folder / "gpio-before.json", before.model_dump())
         _write_json(folder / "gpio-after.json", after.model_dump())
-        hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
-        _write_json(folder / "run.json", run.model_copy(update={"files": hashes}).model_dump())
-        _write_json(folder / "verdict.json", to_json(read_evidence(folder).judge()))
+        _write_json(folder / "verdict.json", to_json(_read_folder(folder, run).judge()))
+        _write_run(folder, run)
         folder.rename(self.path)
         return read_evidence(self.path)
 
@@ -176,19 +177,22 @@ def read_evidence(folder: Path) -> Evidence:
     Raises `EvidenceError` if a file is missing, damaged or not as it was sealed.
     """
     try:
-        run = RunRecord.model_validate_json((folder / "run.json").read_text())
-        _verify(folder, run.files)
-        return Evidence(
-            folder,
-            run,
-            read_capture(folder),
-            pq.read_table(folder / "guest.parquet"),
-            (folder / "console.log").read_text(),
-            GpioState.model_validate_json((folder / "gpio-before.json").read_text()),
-            GpioState.model_validate_json((folder / "gpio-after.json").read_text()),
-        )
+        return _read_folder(folder, _read_run(folder))
     except (OSError, ValidationError, pa.ArrowException) as error:
         raise EvidenceError(f"{folder}: cannot read the evidence: {error}") from error
+
+
+def _read_folder(folder: Path, run: RunRecord) -> Evidence:
+    _verify(folder, run.files)
+    return Evidence(
+        folder,
+        run,
+        read_capture(folder),
+        pq.read_table(folder / "guest.parquet"),
+        (folder / "console.log").read_text(),
+        GpioState.model_validate_json((folder / "gpio-before.json").read_text()),
+        GpioState.model_validate_json((folder / "gpio-after.json").read_text()),
+    )
 
 
 def find_evidence(root: Path) -> list[Path]:
@@ -198,18 +202,46 @@ def find_evidence(root: Path) -> list[Path]:
     return sorted(folders, key=lambda f: (read_evidence(f).run.started_ns, f))
 
 
+def _write_run(folder: Path, run: RunRecord) -> None:
+    """Write `run.json`, the last file, with the hashes of all."""
+    hashes = {path.name: _sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
+    unsealed = _json(run.model_copy(update={"files": hashes, "seal": ""}).model_dump())
+    sealed = unsealed.replace(_seal(""), _seal(_sha256(unsealed.encode())))
+    (folder / "run.json").write_text(sealed)
+
+
+def _read_run(folder: Path) -> RunRecord:
+    path = folder / "run.json"
+    text = path.read_text()
+    run = RunRecord.model_validate_json(text)
+    _compare(path, _sha256(text.replace(_seal(run.seal), _seal("")).encode()), run.seal)
+    return run
+
+
+def _seal(digest: str) -> str:
+    """The seal as `run.json` spells it; quotes within a text would be escaped."""
+    return f'"seal": "{digest}"'
+
+
 def _verify(folder: Path, hashes: dict[str, str]) -> None:
     for name, wanted in hashes.items():
-        found = _sha256(folder / name)
-        if found != wanted:
-            raise EvidenceError(
-                f"{folder / name} is not as it was sealed: SHA-256 {found}, run.json says {wanted}"
-            )
+        _compare(folder / name, _sha256((folder / name).read_bytes()), wanted)
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _compare(path: Path, found: str, wanted: str) -> None:
+    if found != wanted:
+        raise EvidenceError(
+            f"{path} is not as it was sealed: SHA-256 {found}, run.json says {wanted or 'nothing'}"
+        )
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _json(data: dict[str, Any]) -> str:
+    return json.dumps(data, indent=2, sort_keys=True) + "\n"
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps(data, indent=2, sort_keys=True) + "\n")
+    path.write_text(_json(data))
