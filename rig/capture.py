@@ -280,7 +280,7 @@ def write_capture(folder: Path, capture: Capture) -> None:
     """Write `capture.parquet`, `capture.json` and `capture.vcd` into `folder`."""
     _write_edges(folder / "capture.parquet", capture)
     text = json.dumps(_meta(capture), indent=2, sort_keys=True) + "\n"
-    (folder / "capture.json").write_text(text)
+    (folder / "capture.json").write_text(text, encoding="utf-8")
     _write_vcd(folder / "capture.vcd", capture)
 
 

@@ -24,7 +24,7 @@ from typing import Any, Literal, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from rig.capture import Capture, read_capture, write_capture
 from rig.cleanup import GpioState, judge_cleanup
@@ -161,7 +161,7 @@ class EvidenceFolder:
         """Write everything, the verdict included, and give the folder its name."""
         folder = self.partial
         write_capture(folder, capture)
-        (folder / "console.log").write_text(console)
+        (folder / "console.log").write_bytes(console.encode("utf-8", "backslashreplace"))
         pq.write_table(parse_records(console), folder / "guest.parquet")
         _write_json(folder / "gpio-before.json", before.model_dump())
         _write_json(folder / "gpio-after.json", after.model_dump())
@@ -178,7 +178,7 @@ def read_evidence(folder: Path) -> Evidence:
     """
     try:
         return _read_folder(folder, _read_run(folder))
-    except (OSError, ValidationError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise EvidenceError(f"{folder}: cannot read the evidence: {error}") from error
 
 
@@ -189,9 +189,9 @@ def _read_folder(folder: Path, run: RunRecord) -> Evidence:
         run,
         read_capture(folder),
         pq.read_table(folder / "guest.parquet"),
-        (folder / "console.log").read_text(),
-        GpioState.model_validate_json((folder / "gpio-before.json").read_text()),
-        GpioState.model_validate_json((folder / "gpio-after.json").read_text()),
+        (folder / "console.log").read_bytes().decode(),
+        GpioState.model_validate_json((folder / "gpio-before.json").read_bytes()),
+        GpioState.model_validate_json((folder / "gpio-after.json").read_bytes()),
     )
 
 
@@ -206,21 +206,21 @@ def _write_run(folder: Path, run: RunRecord) -> None:
     """Write `run.json`, the last file, with the hashes of all."""
     hashes = {path.name: _sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
     unsealed = _json(run.model_copy(update={"files": hashes, "seal": ""}).model_dump())
-    sealed = unsealed.replace(_seal(""), _seal(_sha256(unsealed.encode())))
-    (folder / "run.json").write_text(sealed)
+    sealed = unsealed.replace(_seal(""), _seal(_sha256(unsealed)))
+    (folder / "run.json").write_bytes(sealed)
 
 
 def _read_run(folder: Path) -> RunRecord:
     path = folder / "run.json"
-    text = path.read_text()
-    run = RunRecord.model_validate_json(text)
-    _compare(path, _sha256(text.replace(_seal(run.seal), _seal("")).encode()), run.seal)
+    data = path.read_bytes()
+    run = RunRecord.model_validate_json(data)
+    _compare(path, _sha256(data.replace(_seal(run.seal), _seal(""))), run.seal)
     return run
 
 
-def _seal(digest: str) -> str:
+def _seal(digest: str) -> bytes:
     """The seal as `run.json` spells it; quotes within a text would be escaped."""
-    return f'"seal": "{digest}"'
+    return f'"seal": "{digest}"'.encode()
 
 
 def _verify(folder: Path, hashes: dict[str, str]) -> None:
@@ -239,9 +239,9 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _json(data: dict[str, Any]) -> str:
-    return json.dumps(data, indent=2, sort_keys=True) + "\n"
+def _json(data: dict[str, Any]) -> bytes:
+    return json.dumps(data, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(_json(data))
+    path.write_bytes(_json(data))

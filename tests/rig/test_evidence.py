@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from blinks import TEN_BLINKS, good, stuck_low
 
+import rig
 from rig.cleanup import Chip, Export, GpioState
 from rig.errors import EvidenceError
 from rig.evidence import (
@@ -269,3 +273,53 @@ def test_a_folder_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
 )
 def test_a_test_name_becomes_a_folder_name(text: str, name: str) -> None:
     assert folder_name(text) == name
+
+
+@pytest.mark.parametrize(
+    "console",
+    [
+        pytest.param(CONSOLE.replace("\n", "\r\n"), id="carriage-returns"),
+        pytest.param(CONSOLE + "\r  10 %\r  20 %\r\n", id="progress"),
+        pytest.param("\x00\x1b[2J\ufffd Grüße 光\n" + CONSOLE, id="more-than-ascii"),
+    ],
+)
+def test_a_console_is_kept_as_it_was(console: str, tmp_path: Path) -> None:
+    evidence = sealed(tmp_path / "run", console)
+    assert evidence.console == console
+    assert (evidence.folder / "console.log").read_bytes() == console.encode()
+    assert evidence.judge().outcome is Outcome.PASS
+
+
+def test_bytes_that_are_no_text_do_not_cost_the_evidence(tmp_path: Path) -> None:
+    garbage = b"\xff\xfe\n".decode(errors="surrogateescape")
+    evidence = sealed(tmp_path / "run", garbage + CONSOLE)
+    assert evidence.console == r"\udcff\udcfe" + "\n" + CONSOLE
+    assert evidence.judge().outcome is Outcome.PASS
+
+
+def test_a_machine_with_another_encoding_reads_the_same(tmp_path: Path) -> None:
+    sealed(tmp_path / "run", "光\n" + CONSOLE)
+    script = f"""
+from pathlib import Path
+from rig.evidence import read_evidence
+evidence = read_evidence(Path({str(tmp_path / "run")!r}))
+print(evidence.judge().outcome, ascii(evidence.console[0]))
+"""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        cwd=Path(rig.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert told.stdout == "PASS '\\u5149'\n"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"[]", b"null", b"{}"])
+def test_a_record_that_is_none_is_refused(content: bytes, tmp_path: Path) -> None:
+    (sealed(tmp_path / "run").folder / "run.json").write_bytes(content)
+    with pytest.raises(EvidenceError, match=r"run: cannot read the evidence"):
+        read_evidence(tmp_path / "run")
