@@ -17,7 +17,7 @@ guest_cflags_x86_64 := -mno-red-zone -mstack-protector-guard=global -fcf-protect
 guest_cflags_aarch64 := -mno-outline-atomics
 
 guest_script := bindings/hvt/hvt.lds
-guest_ldflags := -nostdlib -static -no-pie -Wl,-T,$(guest_script) -Wl,--build-id=none \
+guest_ldflags := -nostdlib -static -Wl,-T,$(guest_script) -Wl,--build-id=none \
 	-Wl,-z,max-page-size=0x10000 -Wl,--orphan-handling=error -Wl,--fatal-warnings
 
 # All that an application may see of the bindings.

@@ -8,15 +8,13 @@
 
 #include <stdint.h>
 
-#define TICKS_MAX_HZ (UINT64_C(1) << 63)
-
 /* How long one tick lasts: whole_ns + fraction / 2^64 nanoseconds. */
 struct tick {
     uint64_t whole_ns;
     uint64_t fraction;
 };
 
-/* `hz` is 1 to TICKS_MAX_HZ. */
+/* `hz` is 1 to 2^63. */
 struct tick tick_from_hz(uint64_t hz);
 
 /*
