@@ -103,6 +103,13 @@ expect_silence_of() {
     expect 0 SUCCESS
 }
 
+@test "globals: too little memory is refused" {
+    guest --mem=2 "$GUESTS/test_globals.hvt"
+    expect 255 "Solo5: ABORT: Not enough memory"
+    guest --mem=4 "$GUESTS/test_globals.hvt"
+    expect 0 SUCCESS
+}
+
 @test "time: clocks run and yield waits" {
     guest "$GUESTS/test_time.hvt"
     expect 0 SUCCESS

@@ -4,7 +4,7 @@
 #include "../lib/console.h"
 #include "solo5.h"
 
-#define WORDS 4096 /* some pages of .bss */
+#define WORDS 65536 /* 512 KiB of .bss */
 
 static volatile uint64_t data = UINT64_C(0x0123456789abcdef);
 static volatile uint64_t bss[WORDS];
