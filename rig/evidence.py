@@ -13,6 +13,7 @@ A folder is filled under a name that ends in `.partial` and renamed when it is
 whole, so evidence that was cut short never looks complete.
 """
 
+import contextlib
 import hashlib
 import json
 import re
@@ -132,10 +133,10 @@ class EvidenceFolder:
 
         Raises `EvidenceError` if it exists already: evidence is never overwritten.
         """
-        if path.exists():
-            raise EvidenceError(f"{path} exists already; evidence is never overwritten")
         self.path = path
+        self._refuse_existing()
         self.partial = path.with_name(path.name + PARTIAL)
+        self._made = [parent for parent in path.parents if not parent.exists()]
         shutil.rmtree(self.partial, ignore_errors=True)
         self.partial.mkdir(parents=True)
 
@@ -149,6 +150,13 @@ class EvidenceFolder:
         trace: TracebackType | None,
     ) -> None:
         shutil.rmtree(self.partial, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty: it holds other evidence
+            for parent in self._made:
+                parent.rmdir()
+
+    def _refuse_existing(self) -> None:
+        if self.path.exists():
+            raise EvidenceError(f"{self.path} exists already; evidence is never overwritten")
 
     def seal(
         self,
@@ -158,7 +166,11 @@ class EvidenceFolder:
         before: GpioState,
         after: GpioState,
     ) -> Evidence:
-        """Write everything, the verdict included, and give the folder its name."""
+        """Write everything, the verdict included, and give the folder its name.
+
+        Raises `EvidenceError` if another run has taken the name meanwhile, and
+        `ValueError` if the capture does not know the expected line.
+        """
         folder = self.partial
         write_capture(folder, capture)
         (folder / "console.log").write_bytes(console.encode("utf-8", "backslashreplace"))
@@ -167,6 +179,7 @@ class EvidenceFolder:
         _write_json(folder / "gpio-after.json", after.model_dump())
         _write_json(folder / "verdict.json", to_json(_read_folder(folder, run).judge()))
         _write_run(folder, run)
+        self._refuse_existing()
         folder.rename(self.path)
         return read_evidence(self.path)
 

@@ -136,6 +136,35 @@ def test_a_run_that_is_interrupted_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupted_run_takes_the_folders_it_made_but_no_others(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    with EvidenceFolder(tmp_path / "results" / "now-virtual" / "led" / "run"):
+        pass
+    assert list(tmp_path.rglob("*")) == [tmp_path / "results"]
+
+
+def test_an_interrupted_run_leaves_the_evidence_beside_it(tmp_path: Path) -> None:
+    with EvidenceFolder(tmp_path / "led" / "interrupted"):
+        beside = sealed(tmp_path / "led" / "whole")
+    assert read_evidence(beside.folder).judge().outcome is Outcome.PASS
+    assert find_evidence(tmp_path) == [beside.folder]
+
+
+def test_a_name_taken_during_the_run_is_not_overwritten(tmp_path: Path) -> None:
+    with EvidenceFolder(tmp_path / "run") as folder:
+        (tmp_path / "run").mkdir()
+        with pytest.raises(EvidenceError, match=r"run exists already"):
+            folder.seal(RUN, good().capture(), CONSOLE, STATE, STATE)
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_capture_of_other_lines_is_not_sealed(tmp_path: Path) -> None:
+    expected = TEN_BLINKS.model_copy(update={"line": "lamp"})
+    with pytest.raises(ValueError, match="the capture has no line 'lamp'"):
+        sealed(tmp_path / "run", expectation=expected)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_interrupt_while_sealing_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +298,7 @@ def test_a_folder_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
         ("Line Is Exported, Driven And Released", "line-is-exported-driven-and-released"),
         ("  ../../etc/passwd ", "etc-passwd"),
         ("6.12 kernel", "6.12-kernel"),
+        ("led_blinks", "led-blinks"),
     ],
 )
 def test_a_test_name_becomes_a_folder_name(text: str, name: str) -> None:
