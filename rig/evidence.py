@@ -121,8 +121,8 @@ class Evidence:
 
 
 def folder_name(text: str) -> str:
-    """A suite or test name as a folder name: letters, digits, dots and dashes."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.").lower()
+    """A suite or test name as a folder name: letters of any script, digits, dots and dashes."""
+    return re.sub(r"[^\w.]+|_", "-", text).strip("-.").lower() or "unnamed"
 
 
 class EvidenceFolder:

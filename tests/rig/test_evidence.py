@@ -299,6 +299,9 @@ def test_a_folder_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
         ("  ../../etc/passwd ", "etc-passwd"),
         ("6.12 kernel", "6.12-kernel"),
         ("led_blinks", "led-blinks"),
+        ("LED が点滅する", "led-が点滅する"),
+        ("!!!", "unnamed"),
+        ("..", "unnamed"),
     ],
 )
 def test_a_test_name_becomes_a_folder_name(text: str, name: str) -> None:
