@@ -25,7 +25,7 @@ from typing import Any, Literal, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from rig.capture import Capture, read_capture, write_capture
 from rig.cleanup import GpioState, judge_cleanup
@@ -59,7 +59,7 @@ class RunRecord(_Record):
     Times are on `clock`, which is the rig's and need not be the observer's.
     """
 
-    schema_: Literal["run/1"] = "run/1"
+    schema_: Literal["run/1"] = Field(default="run/1", alias="schema")
     suite: str
     test: str
     purpose: Literal["proof", "defect"] = "proof"
@@ -218,7 +218,7 @@ def find_evidence(root: Path) -> list[Path]:
 def _write_run(folder: Path, run: RunRecord) -> None:
     """Write `run.json`, the last file, with the hashes of all."""
     hashes = {path.name: _sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
-    unsealed = _json(run.model_copy(update={"files": hashes, "seal": ""}).model_dump())
+    unsealed = _json(run.model_copy(update={"files": hashes, "seal": ""}).model_dump(by_alias=True))
     sealed = unsealed.replace(_seal(""), _seal(_sha256(unsealed)))
     (folder / "run.json").write_bytes(sealed)
 

@@ -106,6 +106,27 @@ def test_run_json_holds_the_hash_of_every_other_file(tmp_path: Path) -> None:
     assert evidence.run.files == hashes
 
 
+def test_every_json_file_with_a_schema_names_it_alike(tmp_path: Path) -> None:
+    folder = sealed(tmp_path / "run").folder
+    named = {
+        path.name: json.loads(path.read_text()).get("schema") for path in folder.glob("*.json")
+    }
+    assert {name: content.get("schema") for name, content in data.items()} == {
+        "run.json": "run/1",
+        "capture.json": "capture/1",
+        "verdict.json": "verdict/1",
+        "gpio-before.json": None,
+        "gpio-after.json": None,
+    }
+
+
+def test_a_record_of_another_schema_is_refused(tmp_path: Path) -> None:
+    data = {**RUN.model_dump(mode="json", by_alias=True), "schema": "run/2"}
+    (tmp_path / "run.json").write_text(json.dumps(data))
+    with pytest.raises(EvidenceError, match=r"(?s)schema.*run/1"):
+        read_evidence(tmp_path)
+
+
 def test_every_part_of_the_evidence_is_judged(tmp_path: Path) -> None:
     with EvidenceFolder(tmp_path / "run") as folder:
         scene = good()
@@ -251,7 +272,7 @@ def test_a_verdict_swapped_for_another_one_is_noticed(tmp_path: Path) -> None:
 
 
 def test_an_unknown_key_in_run_json_is_refused_by_name(tmp_path: Path) -> None:
-    data = {**RUN.model_dump(mode="json"), "operator": "me"}
+    data = {**RUN.model_dump(mode="json", by_alias=True), "operator": "me"}
     (tmp_path / "run.json").write_text(json.dumps(data))
     with pytest.raises(EvidenceError, match=r"(?s)operator.*Extra inputs are not permitted"):
         read_evidence(tmp_path)
