@@ -108,9 +108,7 @@ def test_run_json_holds_the_hash_of_every_other_file(tmp_path: Path) -> None:
 
 def test_every_json_file_with_a_schema_names_it_alike(tmp_path: Path) -> None:
     folder = sealed(tmp_path / "run").folder
-    named = {
-        path.name: json.loads(path.read_text()).get("schema") for path in folder.glob("*.json")
-    }
+    data = {path.name: json.loads(path.read_text()) for path in folder.glob("*.json")}
     assert {name: content.get("schema") for name, content in data.items()} == {
         "run.json": "run/1",
         "capture.json": "capture/1",
