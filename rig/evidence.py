@@ -39,7 +39,7 @@ SPOILED = ".spoiled-"
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
 
 class Image(_Record):
@@ -218,7 +218,7 @@ def find_evidence(root: Path) -> list[Path]:
 def _write_run(folder: Path, run: RunRecord) -> None:
     """Write `run.json`, the last file, with the hashes of all."""
     hashes = {path.name: _sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
-    unsealed = _json(run.model_copy(update={"files": hashes, "seal": ""}).model_dump(by_alias=True))
+    unsealed = _json(run.model_copy(update={"files": hashes, "seal": ""}).model_dump())
     sealed = unsealed.replace(_seal(""), _seal(_sha256(unsealed)))
     (folder / "run.json").write_bytes(sealed)
 

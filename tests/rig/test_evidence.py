@@ -119,7 +119,7 @@ def test_every_json_file_with_a_schema_names_it_alike(tmp_path: Path) -> None:
 
 
 def test_a_record_of_another_schema_is_refused(tmp_path: Path) -> None:
-    data = {**RUN.model_dump(mode="json", by_alias=True), "schema": "run/2"}
+    data = {**RUN.model_dump(mode="json"), "schema": "run/2"}
     (tmp_path / "run.json").write_text(json.dumps(data))
     with pytest.raises(EvidenceError, match=r"(?s)schema.*run/1"):
         read_evidence(tmp_path)
@@ -270,7 +270,7 @@ def test_a_verdict_swapped_for_another_one_is_noticed(tmp_path: Path) -> None:
 
 
 def test_an_unknown_key_in_run_json_is_refused_by_name(tmp_path: Path) -> None:
-    data = {**RUN.model_dump(mode="json", by_alias=True), "operator": "me"}
+    data = {**RUN.model_dump(mode="json"), "operator": "me"}
     (tmp_path / "run.json").write_text(json.dumps(data))
     with pytest.raises(EvidenceError, match=r"(?s)operator.*Extra inputs are not permitted"):
         read_evidence(tmp_path)
