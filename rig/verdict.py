@@ -345,23 +345,42 @@ def _nothing_to_measure(kind: Kind, expected: Expectation) -> Finding:
 
 
 def _final_level(capture: Capture, expected: Expectation) -> Iterator[Finding]:
-    """The level that was driven last, and how long it was held until the release."""
-    edges, released_ns = capture.of_line(expected.line), _released_ns(capture, expected)
-    driven = edges if released_ns is None else edges[edges["time_ns"] < released_ns]
+    """The level that the guest left, and how long it was held until the line was let go."""
+    edges, let_go_ns = capture.of_line(expected.line), _let_go_ns(capture, expected)
+    driven = _driven(edges, let_go_ns, expected)
     level = int(driven[-1]["level"]) if len(driven) else capture.initial_levels[expected.line]
     began_ns = int(driven[-1]["time_ns"]) if len(driven) else capture.start_ns
+    ended_ns = min([let_go_ns, *edges["time_ns"][len(driven) : len(driven) + 1].tolist()])
     outcome = Outcome.PASS if level == expected.final_level else Outcome.FAIL
     text = f"{expected.line} ended {_word(level)}, expected {_word(expected.final_level)}"
     yield Finding(
         Kind.FINAL_LEVEL, outcome, text, expected.line, level, (expected.final_level,) * 2, 0
     )
-    yield _hold_time(capture, expected, began_ns, released_ns)
+    yield _hold_time(capture, expected, began_ns, ended_ns)
 
 
-def _hold_time(
-    capture: Capture, expected: Expectation, began_ns: int, released_ns: int | None
-) -> Finding:
-    ended_ns = capture.end_ns if released_ns is None else released_ns
+def _let_go_ns(capture: Capture, expected: Expectation) -> int:
+    """When the line stopped being an output; the end of the capture if that was not seen."""
+    changes = [c for c in capture.modes if c.line == expected.line]
+    is_released = bool(changes) and changes[-1].mode != "out"
+    return changes[-1].time_ns if is_released else capture.end_ns
+
+
+def _driven(edges: _Edges, let_go_ns: int, expected: Expectation) -> _Edges:
+    """The edges without the one by which a line that was left on went dark.
+
+    The tender switches it off just before it lets go. Where that edge is not
+    expected, it is known by the off that was not held.
+    """
+    if expected.final_level:
+        return edges[: expected.commanded]
+    if len(edges) <= expected.commanded or edges[-1]["level"]:
+        return edges
+    held_ns = let_go_ns - int(edges[-1]["time_ns"])
+    return edges[:-1] if held_ns < expected.hold_ns - expected.tolerance_ns else edges
+
+
+def _hold_time(capture: Capture, expected: Expectation, began_ns: int, ended_ns: int) -> Finding:
     held_ns, low_ns = ended_ns - began_ns, expected.hold_ns - expected.tolerance_ns
     uncertainty = capture.clock.interval_uncertainty_ns(held_ns)
     outcome, margin = compare(held_ns, low_ns, None, uncertainty)
@@ -381,20 +400,6 @@ def _hold_time(
         margin,
         time_ns=began_ns,
     )
-
-
-def _released_ns(capture: Capture, expected: Expectation) -> int | None:
-    """When the line was let go; None if it was not, or cannot be seen.
-
-    Its function tells. Without it, the edge after a final on tells too: the line
-    goes dark. A line that ends off shows no edge when it is let go.
-    """
-    changes = [c for c in capture.modes if c.line == expected.line]
-    if changes and changes[-1].mode != "out":
-        return changes[-1].time_ns
-    edges = capture.of_line(expected.line)
-    seen = expected.final_level == 1 and len(edges) > expected.commanded
-    return int(edges[expected.commanded]["time_ns"]) if seen else None
 
 
 def _release(capture: Capture, expected: Expectation) -> Iterator[Finding]:

@@ -19,6 +19,8 @@ STEADY = Heartbeat(beats=1000, worst_ns=2 * MS)
 CLOCK = Clock(ClockKind.EMULATOR, resolution_ns=1000, accuracy_ppm=0.0, latency_ns=299_000)
 UNCERTAINTY_NS = 300_000
 """Of every interval by `CLOCK`."""
+DARK_BEFORE_RELEASE_NS = 100_000
+"""As seen on the virtual Pi, where the tender writes 0 and then unexports."""
 
 TEN_BLINKS = Expectation(
     line="led",
@@ -83,7 +85,7 @@ Defect = Callable[[Scene], None]
 def good(expected: Expectation = TEN_BLINKS, jitter_ns: int = 0, seed: int = 0) -> Scene:
     """A run as expected, each edge late by 0 to `jitter_ns`.
 
-    A line that ends on falls when it is released, at the stamp of its release.
+    A line that ends on is switched off just before it is released, as the tender does.
     """
     late = random.Random(seed)
     first_ns, period_ns = START_NS + 100 * MS, expected.on_ns + expected.off_ns
@@ -91,7 +93,7 @@ def good(expected: Expectation = TEN_BLINKS, jitter_ns: int = 0, seed: int = 0) 
     led = [(time_ns + late.randint(0, jitter_ns), 1 - n % 2) for n, time_ns in enumerate(due)]
     released_ns = led[-1][0] + expected.hold_ns + 20 * MS
     if expected.final_level:
-        led.append((released_ns, 0))
+        led.append((released_ns - DARK_BEFORE_RELEASE_NS, 0))
     modes = [
         ModeChange(first_ns - 40 * MS, "led", "out"),
         ModeChange(released_ns, "led", "in"),
@@ -185,7 +187,7 @@ def cut_off(scene: Scene) -> None:
 def ended_on(scene: Scene) -> None:
     """It goes on once more at the end, and off only by its release."""
     last_ns, released_ns = scene.led[-1][0], scene.modes[-1].time_ns + 500 * MS
-    scene.led += [(last_ns + 300 * MS, 1), (released_ns, 0)]
+    scene.led += [(last_ns + 300 * MS, 1), (released_ns - DARK_BEFORE_RELEASE_NS, 0)]
     _move_release(scene, released_ns)
 
 
@@ -200,12 +202,19 @@ def never_dark(scene: Scene) -> None:
 
 
 def held_for_80_ms(scene: Scene) -> None:
-    """The last level is right, but the line is released too early."""
-    ends_on = scene.led[-1][0] == scene.modes[-1].time_ns
-    released_ns = scene.led[-2 if ends_on else -1][0] + 80 * MS
+    """The last level is right, but the line is let go too early."""
+    ends_on = scene.modes[-1].time_ns - scene.led[-1][0] == DARK_BEFORE_RELEASE_NS
     if ends_on:
-        scene.led[-1] = (released_ns, 0)
-    _move_release(scene, released_ns)
+        dark_ns = scene.led[-2][0] + 80 * MS
+        scene.led[-1] = (dark_ns, 0)
+        _move_release(scene, dark_ns + DARK_BEFORE_RELEASE_NS)
+    else:
+        _move_release(scene, scene.led[-1][0] + 80 * MS)
+
+
+def dark_by_the_release_itself(scene: Scene) -> None:
+    """No defect: a line that ends on is not switched off first, it goes dark as it is let go."""
+    scene.led[-1] = (scene.modes[-1].time_ns, 0)
 
 
 def never_released(scene: Scene) -> None:

@@ -20,6 +20,7 @@ from blinks import (
     another_line_moved,
     blind,
     cut_off,
+    dark_by_the_release_itself,
     driven_after_the_blink,
     duty_shifted,
     ended_off,
@@ -597,3 +598,30 @@ def test_the_same_capture_gives_the_same_verdict_as_plain_data() -> None:
             "time_ns": START_NS + 700 * MS,
         }
     ]
+
+
+def test_a_final_on_may_go_dark_by_the_release_itself() -> None:
+    scene = good(ENDS_ON)
+    dark_by_the_release_itself(scene)
+    assert judge(scene.capture(), ENDS_ON).outcome is Outcome.PASS
+
+
+def test_a_final_on_needs_no_directions_to_be_good() -> None:
+    scene = good(ENDS_ON)
+    blind(scene)
+    scene.end_ns += 1000 * MS
+    assert judge(scene.capture(), ENDS_ON).outcome is Outcome.PASS
+
+
+def test_a_line_left_on_for_good_did_not_end_off() -> None:
+    scene = good()
+    ended_on(scene)
+    never_dark(scene)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert verdict.failing_kinds() == {Kind.COUNT, Kind.FINAL_LEVEL, Kind.RELEASE}
+
+
+def test_an_extra_blink_that_ends_off_did_not_end_on() -> None:
+    scene = good(TEN_BLINKS.model_copy(update={"cycles": 11}))
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert verdict.failing_kinds() == {Kind.COUNT}
