@@ -57,6 +57,16 @@ void hvt_at_exit(hvt_exit_hook hook);
 void hvt_signals_hold(void);
 void hvt_signals_release(void);
 
+/* ---- The sandbox --------------------------------------------------------- */
+
+/*
+ * A module declares in its setup every system call that it will make on a
+ * descriptor once the guest runs; the rest is forbidden then, and descriptors
+ * that nobody declared are closed. Exit hooks count as well.
+ */
+void hvt_sandbox_allow(int syscall_nr, int fd);
+void hvt_sandbox_allow_ioctl(int fd, unsigned long request);
+
 /* ---- Guest memory -------------------------------------------------------- */
 
 /*
