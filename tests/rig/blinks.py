@@ -253,9 +253,13 @@ def blind(scene: Scene) -> None:
 
 
 def stalled(scene: Scene) -> None:
-    """The rig's host did not run for 250 ms."""
-    stall = Stall(START_NS + 900 * MS, 250 * MS, "heartbeat")
-    scene.heartbeat = Heartbeat(beats=1000, worst_ns=250 * MS, stalls=(stall,))
+    """The rig's host did not run for 250 ms, and twice for a little less."""
+    stalls = (
+        Stall(START_NS + 700 * MS, 40 * MS, "starved"),
+        Stall(START_NS + 900 * MS, 250 * MS, "heartbeat"),
+        Stall(START_NS + 950 * MS, 50 * MS, "heartbeat"),
+    )
+    scene.heartbeat = Heartbeat(beats=1000, worst_ns=250 * MS, stalls=stalls)
 
 
 def _move_release(scene: Scene, released_ns: int) -> None:

@@ -212,7 +212,8 @@ def test_a_stall_leaves_only_timing_without_belief() -> None:
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert {f.kind for f in verdict.not_passed()} == {Kind.STALL, *TIMING_KINDS}
     (stall,) = verdict.of_kind(Kind.STALL)
-    assert stall.text == "bench stalled 1 times, the worst for 250.000 ms (heartbeat)"
+    assert stall.text == "bench stalled 3 times, the worst for 250.000 ms (heartbeat)"
+    assert (stall.measured, stall.time_ns) == (250 * MS, START_NS + 900 * MS)
 
 
 def test_a_heartbeat_that_never_beat_vouches_for_nothing() -> None:
@@ -291,6 +292,11 @@ def test_a_tolerance_that_would_pass_a_pulse_of_no_length_is_refused(
 def test_an_expectation_that_makes_no_sense_is_refused_by_key(key: str, value: object) -> None:
     with pytest.raises(ValidationError, match=rf"(?s)1 validation error.*\n{key}\n"):
         Expectation.model_validate({**TEN_BLINKS.model_dump(), key: value})
+
+
+def test_an_expectation_that_says_no_more_ends_off_and_is_held_for_no_time() -> None:
+    shortest = Expectation(line="led", cycles=1, on_ns=2, off_ns=2, tolerance_ns=1)
+    assert (shortest.final_level, shortest.hold_ns) == (0, 0)
 
 
 def test_a_capture_without_the_expected_line_cannot_be_judged() -> None:
