@@ -59,13 +59,10 @@ static const char *const option = "--led:";
 static bool parse_line(const char *text, unsigned *line)
 {
     char *end;
-    unsigned long value;
+    unsigned long value = strtoul(text, &end, 10);
 
-    errno = 0;
-    value = strtoul(text, &end, 10);
     *line = (unsigned)value;
-    return isdigit((unsigned char)text[0]) && *end == '\0' && errno == 0 &&
-            value <= INT_MAX;
+    return isdigit((unsigned char)text[0]) && *end == '\0' && value <= INT_MAX;
 }
 
 static void refuse_second_grant(const char *arg, const char *name,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* hvt_options.c: the command line. */
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define MEM_DEFAULT_MIB 512
+#define MEM_MAX_MIB (HVT_GUEST_MAX_MEM / MIB)
 #define MEM_STEP_MIB 2 /* what one entry of the guest's page tables maps */
 
 #ifndef HVT_VERSION
@@ -44,10 +44,8 @@ static _Noreturn void refuse(const char *what, const char *arg)
 
 static uint64_t round_mem(uint64_t mib)
 {
-    uint64_t rounded = mib - mib % MEM_STEP_MIB;
+    uint64_t rounded = mib < MEM_STEP_MIB ? MEM_STEP_MIB : mib - mib % MEM_STEP_MIB;
 
-    if (rounded == 0)
-        rounded = MEM_STEP_MIB;
     if (rounded != mib)
         hvt_say("--mem=%llu: not a multiple of %d MiB; using %llu MiB",
                 (unsigned long long)mib, MEM_STEP_MIB,
@@ -55,20 +53,17 @@ static uint64_t round_mem(uint64_t mib)
     return rounded;
 }
 
+/* One MiB too much is forgiven: it is rounded down like any odd number. */
 static uint64_t parse_mem(const char *value)
 {
     char *end;
-    unsigned long long mib;
+    unsigned long long mib = strtoull(value, &end, 10);
 
-    errno = 0;
-    mib = strtoull(value, &end, 10);
-    if (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 ||
-            mib == 0)
+    if (!isdigit((unsigned char)value[0]) || *end != '\0' || mib == 0)
         hvt_fail("--mem=%s: must be a number of MiB, 2 to 4096", value);
-    mib = round_mem(mib);
-    if (mib > HVT_GUEST_MAX_MEM / MIB)
+    if (mib > MEM_MAX_MIB + MEM_STEP_MIB - 1)
         hvt_fail("--mem=%s: too much; a guest can have 4096 MiB", value);
-    return mib * MIB;
+    return round_mem(mib) * MIB;
 }
 
 static const char *value_of(const char *arg, const char *option)

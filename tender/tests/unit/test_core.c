@@ -359,6 +359,7 @@ static void a_console_that_nobody_reads_can_be_interrupted(void)
 
 int main(int argc, char **argv)
 {
+    unit_start(argc, argv);
     TEST(numbers_without_handler_end_the_guest);
     TEST(out_fields_reach_the_guest);
     TEST(in_fields_stay_as_the_guest_wrote_them);
@@ -378,5 +379,5 @@ int main(int argc, char **argv)
     TEST(a_console_that_fails_ends_the_guest_with_hooks_run);
     TEST(a_non_blocking_console_loses_nothing);
     TEST(a_console_that_nobody_reads_can_be_interrupted);
-    return unit_finish(argc, argv);
+    return unit_finish();
 }

@@ -27,7 +27,8 @@ struct __attribute__((packed)) abi_note {
 struct __attribute__((packed)) mft_note {
     struct elf_note_header header;
     uint32_t pad;
-    struct mft mft;
+    uint32_t version; /* from here on as struct mft */
+    uint32_t entries;
     struct mft_entry e[2];
 };
 
@@ -92,8 +93,8 @@ static void make_notes(struct image *image)
         0 };
     image->mft.header = (struct elf_note_header){ ELF_NOTE_NAMESZ,
         ELF_NOTE_MFT1_PAD + MFT_SIZE(2), ELF_NOTE_MFT1, ELF_NOTE_NAME };
-    image->mft.mft.version = MFT_VERSION;
-    image->mft.mft.entries = 2;
+    image->mft.version = MFT_VERSION;
+    image->mft.entries = 2;
     image->mft.e[0].type = MFT_RESERVED_FIRST;
     image->mft.e[1] = (struct mft_entry){ "led0", .type = MFT_DEV_LED_BASIC };
 }
@@ -223,7 +224,7 @@ static const struct row rows[] = {
     REFUSED("manifest descriptor too long", BAD_NOTE,
             POKE(mft.header.n_descsz, 6669), POKE(phdr[MFT].p_filesz, 20 + 6669)),
     REFUSED("manifest invalid", "manifest invalid: its version is not 1",
-            POKE(mft.mft.version, 2)),
+            POKE(mft.version, 2)),
     REFUSED("manifest size and entries differ", "manifest invalid: its size",
             POKE(mft.header.n_descsz, MFT_DESC - 1)),
     LOADS("padding before the manifest", POKE(mft.pad, 1)),
@@ -425,6 +426,7 @@ static void what_is_no_file_is_refused_by_name(void)
 
 int main(int argc, char **argv)
 {
+    unit_start(argc, argv);
     unit_enter_empty_folder();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         unit_test_row(rows[i].name, test_row, &rows[i]);
@@ -436,5 +438,5 @@ int main(int argc, char **argv)
     TEST(write_only_segments_are_readable_too);
     TEST(the_manifest_comes_without_what_only_the_tender_knows);
     TEST(what_is_no_file_is_refused_by_name);
-    return unit_finish(argc, argv);
+    return unit_finish();
 }

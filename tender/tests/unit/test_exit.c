@@ -249,6 +249,7 @@ static void too_many_hooks_are_refused(void)
 
 int main(int argc, char **argv)
 {
+    unit_start(argc, argv);
     TEST(the_last_hook_added_runs_first);
     TEST(the_low_eight_bits_of_the_status_count);
     TEST(an_error_runs_the_hooks);
@@ -263,5 +264,5 @@ int main(int argc, char **argv)
     TEST(signals_that_write_raises_are_left_to_its_errors);
     TEST(long_messages_are_cut);
     TEST(too_many_hooks_are_refused);
-    return unit_finish(argc, argv);
+    return unit_finish();
 }

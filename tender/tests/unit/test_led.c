@@ -412,6 +412,7 @@ static void test_option(const void *arg)
 
 int main(int argc, char **argv)
 {
+    unit_start(argc, argv);
     unit_enter_empty_folder();
     TEST(a_line_is_exported_driven_and_given_back);
     TEST(the_base_is_looked_up);
@@ -437,5 +438,5 @@ int main(int argc, char **argv)
     TEST(a_control_file_that_cannot_be_opened_is_named);
     for (size_t i = 0; i < sizeof(option_rows) / sizeof(option_rows[0]); i++)
         unit_test_row(option_rows[i].name, test_option, &option_rows[i]);
-    return unit_finish(argc, argv);
+    return unit_finish();
 }

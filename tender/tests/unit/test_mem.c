@@ -154,6 +154,7 @@ static void memory_starts_as_zero(void)
 
 int main(int argc, char **argv)
 {
+    unit_start(argc, argv);
     for (size_t i = 0; i < sizeof(accesses) / sizeof(accesses[0]); i++)
         unit_test_row(accesses[i].name, test_access, &accesses[i]);
     TEST(a_refused_access_names_address_and_size);
@@ -162,5 +163,5 @@ int main(int argc, char **argv)
     TEST(large_host_pages_are_protected_only_when_whole);
     TEST(the_tender_keeps_to_guest_pages_on_any_host);
     TEST(memory_starts_as_zero);
-    return unit_finish(argc, argv);
+    return unit_finish();
 }

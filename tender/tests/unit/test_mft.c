@@ -206,6 +206,7 @@ static void names_cannot_send_control_characters_to_the_terminal(void)
 
 int main(int argc, char **argv)
 {
+    unit_start(argc, argv);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         unit_test_row(rows[i].name, test_row, &rows[i]);
     TEST(sixty_four_entries_are_the_most);
@@ -215,5 +216,5 @@ int main(int argc, char **argv)
     TEST(a_type_without_module_is_refused_by_name);
     TEST(reserved_types_need_not_be_attached);
     TEST(names_cannot_send_control_characters_to_the_terminal);
-    return unit_finish(argc, argv);
+    return unit_finish();
 }

@@ -53,14 +53,14 @@ static const struct row rows[] = {
     { "4098 MiB", { "--mem=4098", "k" }, 1, "--mem=4098: too much", 0 },
     { "memory that overflows bytes", { "--mem=17592186044418", "k" }, 1, "too much", 0 },
     { "memory that overflows 64 bits", { "--mem=18446744073709551618", "k" }, 1,
-        "must be a number of MiB, 2 to 4096", 0 },
+        "too much", 0 },
     { "memory 0", { "--mem=0", "k" }, 1, "must be a number", 0 },
     { "memory empty", { "--mem=", "k" }, 1, "must be a number", 0 },
     { "memory no number", { "--mem=x", "k" }, 1, "must be a number", 0 },
     { "memory with a tail", { "--mem=5x", "k" }, 1, "must be a number", 0 },
     { "memory negative", { "--mem=-2", "k" }, 1, "must be a number", 0 },
     { "memory with a space", { "--mem= 2", "k" }, 1, "must be a number", 0 },
-    { "help", { "--help" }, 1, "Usage: solo5-hvt", 0 },
+    { "help", { "--help", "k" }, 1, "Usage: solo5-hvt", 0 },
     { "help lists the modules", { "--help" }, 1, "--led:NAME=LINE", 0 },
     { "version", { "--version" }, 0, "solo5-hvt " HVT_VERSION "\nABI version 2\n", 0 },
     { "no kernel", { "--mem=64" }, 1, "No KERNEL given\nUsage: ", 0 },
@@ -165,6 +165,7 @@ static void a_command_line_of_8191_characters_is_the_longest(void)
 
 int main(int argc, char **argv)
 {
+    unit_start(argc, argv);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         unit_test_row(rows[i].name, test_row, &rows[i]);
     TEST(the_first_word_without_dash_is_the_kernel);
@@ -174,5 +175,5 @@ int main(int argc, char **argv)
     TEST(the_guests_arguments_are_joined_by_single_spaces);
     TEST(no_arguments_give_an_empty_command_line);
     TEST(a_command_line_of_8191_characters_is_the_longest);
-    return unit_finish(argc, argv);
+    return unit_finish();
 }

@@ -12,7 +12,8 @@
 #define TEST_FAILED 201
 #define TEST_TIMEOUT_S 30
 
-static int passed, failed, skipped;
+static const char *program = "";
+static int run, failed;
 
 void unit_expect(bool ok, const char *file, int line, const char *condition)
 {
@@ -77,14 +78,13 @@ void unit_expect_ending(void (*code)(void *arg), void *arg, int status,
     _exit(TEST_FAILED);
 }
 
-static void count(const char *name, int status)
+/* Flushed, or the next child would inherit the text and print it again. */
+static void report(bool ok, const char *name, const char *remark)
 {
-    if (status == 0) {
-        passed++;
-        return;
-    }
-    failed++;
-    fprintf(stderr, "FAILED  %s (status %d)\n", name, status);
+    run++;
+    failed += !ok;
+    printf("%sok %d - %s: %s%s\n", ok ? "" : "not ", run, program, name, remark);
+    fflush(stdout);
 }
 
 static _Noreturn void end_test(void)
@@ -103,7 +103,7 @@ void unit_test_row(const char *name, void (*test)(const void *row),
         test(row);
         end_test();
     }
-    count(name, wait_for(child));
+    report(wait_for(child) == 0, name, "");
 }
 
 static void call_without_row(const void *test)
@@ -118,8 +118,10 @@ void unit_test(const char *name, void (*test)(void))
 
 void unit_skip(const char *name, const char *why)
 {
-    skipped++;
-    fprintf(stderr, "SKIPPED %s: %s\n", name, why);
+    char remark[256];
+
+    snprintf(remark, sizeof(remark), " # SKIP %s", why);
+    report(true, name, remark);
 }
 
 static char folder[] = "/tmp/solo5-hvt-unit-XXXXXX";
@@ -147,12 +149,15 @@ static void remove_folder(void)
         perror(folder);
 }
 
-int unit_finish(int argc, char **argv)
+void unit_start(int argc, char **argv)
 {
-    printf("%s: %d passed, %d failed", argc > 1 ? argv[1] : argv[0], passed,
-            failed);
+    program = argc > 1 ? argv[1] : argv[0];
+}
+
+int unit_finish(void)
+{
     if (has_folder)
         remove_folder();
-    printf(skipped ? ", %d skipped\n" : "\n", skipped);
+    printf("1..%d\n", run);
     return failed == 0 ? 0 : 1;
 }

@@ -5,6 +5,7 @@
  * The tender ends the process on every error, so a test that expects one runs
  * the code in a child and looks at how it ended and what it said. Each test
  * runs in a child of its own: the tender's static state is fresh every time.
+ * The report on stdout is TAP, as bats writes it.
  */
 #ifndef UNIT_H
 #define UNIT_H
@@ -54,7 +55,10 @@ void unit_skip(const char *name, const char *why);
  */
 void unit_enter_empty_folder(void);
 
-/* Prints the sums. Returns main's exit status. */
-int unit_finish(int argc, char **argv);
+/* The first argument, if there is one, is the program's name in the report. */
+void unit_start(int argc, char **argv);
+
+/* Ends the report. Returns main's exit status. */
+int unit_finish(void);
 
 #endif
