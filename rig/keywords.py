@@ -44,6 +44,7 @@ class RigLibrary:
     def __init__(self) -> None:
         self._session: Session | None = None
         self._results: Path | None = None
+        self._unreported = 0
 
     @keyword
     def open_bench(self, bench: str) -> None:
@@ -57,12 +58,13 @@ class RigLibrary:
 
     @keyword
     def close_bench(self) -> None:
-        """Switch the bench off, and write the report over what was found so far."""
+        """Switch the bench off, and write the report if there were runs to report."""
         if self._session:
             self._session.close()
             self._session = None
-        if self._results and self._results.exists():
+        if self._results and self._unreported:
             self._write_report(self._results)
+            self._unreported = 0
 
     @keyword
     def run_led_unikernel(
@@ -111,6 +113,7 @@ class RigLibrary:
             purpose="defect" if planted else "proof",
         )
         run = Run(*session.run(order, self._folder(suite, test)))
+        self._unreported += 1
         _log(run)
         session.restore(run.evidence.before)
         return run
@@ -127,7 +130,7 @@ class RigLibrary:
         wanted = run.evidence.run.expectation.final_level
         if wanted != int(level == "on"):
             raise ValueError(f"this run was told to end {'on' if wanted else 'off'}, not {level}")
-        _should_pass(run, Kind.FINAL_LEVEL)
+        _should_pass(run, Kind.FINAL_LEVEL, Kind.HOLD_TIME)
 
     @keyword
     def no_other_pin_should_have_moved(self, run: Run) -> None:
