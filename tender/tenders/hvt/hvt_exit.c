@@ -21,7 +21,7 @@
 #define STDERR_WAIT_MS 1000
 #define HOOKS_MAX 8
 
-static hvt_exit_hook hooks[HOOKS_MAX];
+static hvt_exit_hook volatile hooks[HOOKS_MAX]; /* read by signal handlers */
 static volatile sig_atomic_t hook_count;
 
 /* A stderr that nobody reads must not keep the tender from ending. */
