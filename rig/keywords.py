@@ -53,8 +53,12 @@ class RigLibrary:
         if self._results is None:
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
             self._results = RESULTS / f"{stamp}-{facts.name}"
+        logger.console(f"Bench {facts.name}: bringing the target up ...")
         self._session = Session.open(facts)
-        logger.info(f"target: {self._session.facts}")
+        told = self._session.facts
+        logger.console(
+            f"{told['board']}, kernel {told['kernel']}, {told['gpio_chip']} at {told['gpio_base']}"
+        )
 
     @keyword
     def close_bench(self) -> None:
