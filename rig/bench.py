@@ -5,12 +5,20 @@ missing or inconsistent is refused with file, line, key and what is allowed.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from rig.errors import BenchFileError
@@ -59,7 +67,10 @@ class Limits(_Facts):
     @model_validator(mode="after")
     def _stall_below_tolerance(self) -> "Limits":
         if self.stall_ms >= self.tolerance_ms:
-            raise ValueError("stall_ms must be smaller than tolerance_ms")
+            raise ValueError(
+                f"stall_ms ({self.stall_ms}) must be smaller than "
+                f"tolerance_ms ({self.tolerance_ms})"
+            )
         return self
 
 
@@ -79,13 +90,17 @@ class Bench(_Facts):
     sha256: str = Field(default="", exclude=True)
     """Of that file."""
 
-    @model_validator(mode="after")
-    def _each_line_once(self) -> "Bench":
-        numbers = list(self.lines.values())
-        twice = sorted({str(n) for n in numbers if numbers.count(n) > 1})
+    @field_validator("lines")
+    @classmethod
+    def _one_name_each(cls, lines: dict[str, int]) -> dict[str, int]:
+        numbers = list(lines.values())
+        twice = sorted({n for n in numbers if numbers.count(n) > 1})
         if twice:
-            raise ValueError(f"GPIO line {', '.join(twice)} has two names")
-        return self
+            raise ValueError(f"GPIO line {', '.join(map(str, twice))} has two names")
+        for name, number in lines.items():
+            if (other := re.fullmatch(r"gpio(\d+)", name)) and int(other[1]) != number:
+                raise ValueError(f"{name!r} is the name of another line than {number}")
+        return lines
 
     def line_names(self) -> tuple[str, ...]:
         """Every line of the target in order: its name here, or `gpioN`."""
@@ -108,24 +123,23 @@ def load_bench(path: Path) -> Bench:
 
     Raises `BenchFileError`, one line per fault: file, line, key, what is allowed.
     """
-    try:
-        text = path.read_text()
-        document = yaml.safe_load(text)
-        node = yaml.compose(text)
-    except OSError as error:
-        raise BenchFileError(f"{path}: {error.strerror}; {_benches_nearby(path)}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BenchFileError(f"{path}: not YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise BenchFileError(f"{path}: must be a mapping with the keys {_keys(Bench)}")
-    _refuse_reserved(path, document)
+    data = _read(path)
+    document, node = _parse(path, data)
+    _refuse_reserved(path, node, document)
     _refuse_doubles(path, node)
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    origin = {"file": path, "sha256": hashlib.sha256(data).hexdigest()}
     try:
-        return Bench.model_validate({**document, "file": path, "sha256": sha256})
+        return Bench.model_validate({**document, **origin})
     except ValidationError as error:
         faults = [_explain(path, node, fault) for fault in error.errors()]
         raise BenchFileError("\n".join(faults)) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BenchFileError(f"{path}: {error.strerror}; {_benches_nearby(path)}") from error
 
 
 def _benches_nearby(path: Path) -> str:
@@ -133,15 +147,36 @@ def _benches_nearby(path: Path) -> str:
     return f"there are: {', '.join(there)}" if there else f"{path.parent} has no bench files"
 
 
-def _refuse_reserved(path: Path, document: dict[str, Any]) -> None:
-    """`file` and `sha256` are the rig's own, not the reader's to set."""
-    for key in {"file", "sha256"} & document.keys():
-        raise BenchFileError(f"{path}: {key}: unknown key; allowed: {_keys(Bench)}")
+def _parse(path: Path, data: bytes) -> tuple[dict[str, Any], yaml.Node | None]:
+    """The document, and the same as nodes that know their lines."""
+    try:
+        document, node = yaml.safe_load(data), yaml.compose(data)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
+        raise BenchFileError(f"{path}{_yaml_fault(error)}") from error
+    if not isinstance(document, dict):
+        raise BenchFileError(f"{path}:1: must be a mapping with the keys {_keys(Bench)}")
+    return document, node
 
 
-def _refuse_doubles(path: Path, node: yaml.Node | None) -> None:
-    """YAML itself lets a second key of the same name win silently."""
-    if not isinstance(node, yaml.MappingNode):
+def _yaml_fault(error: Exception) -> str:
+    """PyYAML's errors take several lines and call the file a byte string."""
+    mark = getattr(error, "problem_mark", None)
+    line = f":{mark.line + 1}" if mark else ""
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"{line}: not YAML: {problem}"
+
+
+def _refuse_reserved(path: Path, node: yaml.Node | None, document: dict[str, Any]) -> None:
+    """`file` and `sha256` are the rig's own, not the writer's to set."""
+    for key in ("file", "sha256"):
+        if key in document:
+            line = _line_of(node, [key])
+            raise BenchFileError(f"{path}:{line}: {key}: unknown key; allowed: {_keys(Bench)}")
+
+
+def _refuse_doubles(path: Path, node: yaml.Node | None, above: Sequence[yaml.Node] = ()) -> None:
+    """YAML itself lets a second key of the same name win silently, and a node hold itself."""
+    if not isinstance(node, yaml.MappingNode) or node in above:
         return
     seen: set[str] = set()
     for key, value in node.value:
@@ -149,14 +184,13 @@ def _refuse_doubles(path: Path, node: yaml.Node | None) -> None:
             line = key.start_mark.line + 1
             raise BenchFileError(f"{path}:{line}: {key.value}: this key stands here twice")
         seen.add(key.value)
-        _refuse_doubles(path, value)
+        _refuse_doubles(path, value, (*above, node))
 
 
 def _explain(path: Path, node: yaml.Node | None, fault: ErrorDetails) -> str:
-    where = [str(part) for part in fault["loc"]]
+    where = [str(part) for part in fault["loc"] if part != "[key]"]
     line = _line_of(node, where)
-    key = ".".join(where) or "(the whole file)"
-    return f"{path}:{line}: {key}: {_what(fault, where)}"
+    return f"{path}:{line}: {'.'.join(where)}: {_what(fault, where)}"
 
 
 def _what(fault: ErrorDetails, where: Sequence[str]) -> str:
@@ -164,7 +198,11 @@ def _what(fault: ErrorDetails, where: Sequence[str]) -> str:
         return f"unknown key; allowed: {_keys(_model_at(where[:-1]))}"
     if fault["type"] == "missing":
         return "this key is missing"
-    return f"{fault['msg']}, not {fault['input']!r}" if where else fault["msg"]
+    if fault["type"] == "model_type":
+        return f"must be a mapping with the keys {_keys(_model_at(where))}"
+    if fault["type"] == "value_error":
+        return str(fault["ctx"]["error"])
+    return f"{fault['msg']}, not {fault['input']!r}"
 
 
 def _model_at(where: Sequence[str]) -> type[BaseModel]:

@@ -1,0 +1,214 @@
+"""Shows that a doubtful bench file is refused, with file, line, key and what is allowed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from rig.bench import Bench, load_bench
+from rig.errors import BenchFileError
+
+GOOD = """\
+name: desk
+target:
+  kind: virtual-pi
+  boot_timeout_s: 30
+observer:
+  kind: qemu
+lines:
+  led: 25
+  lamp: 0
+images:
+  tender: ../build/solo5-hvt
+limits:
+  tolerance_ms: 60
+  stall_ms: 30
+"""
+TOP_KEYS = "name, target, observer, lines, images, limits"
+REFUSALS = {
+    "unknown key": ("name: desk", "nmae: desk", f"1: nmae: unknown key; allowed: {TOP_KEYS}"),
+    "unknown key of the target": (
+        "boot_timeout_s",
+        "boot_timeout",
+        "4: target.boot_timeout: unknown key; "
+        "allowed: kind, kernel, kernel_arguments, user, boot_timeout_s",
+    ),
+    "unknown key of the observer": (
+        "  kind: qemu",
+        "  kind: qemu\n  port: 1",
+        "7: observer.port: unknown key; allowed: kind",
+    ),
+    "unknown key of the limits": (
+        "  stall_ms: 30",
+        "  stall_ms: 30\n  jitter_ms: 1",
+        "15: limits.jitter_ms: unknown key; allowed: tolerance_ms, stall_ms, run_timeout_s",
+    ),
+    "the rig's own key file": ("name: desk", "name: desk\nfile: x", "2: file: unknown key;"),
+    "the rig's own key sha256": ("name: desk", "name: desk\nsha256: x", "2: sha256: unknown key;"),
+    "key missing": ("name: desk\n", "", "1: name: this key is missing"),
+    "key of the limits missing": ("  stall_ms: 30", "", "12: limits.stall_ms: this key is missing"),
+    "kind missing": ("  kind: virtual-pi\n", "", "2: target.kind: this key is missing"),
+    "no lines": ("lines:\n  led: 25\n  lamp: 0", "lines: {}", "7: lines: Dictionary should have"),
+    "number for a mapping": (
+        "observer:\n  kind: qemu",
+        "observer: 5",
+        "5: observer: must be a mapping with the keys kind",
+    ),
+    "unknown kind": (
+        "kind: virtual-pi",
+        "kind: virtual-pie",
+        "3: target.kind: Input should be 'virtual-pi', not 'virtual-pie'",
+    ),
+    "unknown kernel": (
+        "boot_timeout_s: 30",
+        "kernel: 6.1",
+        "4: target.kernel: Input should be '6.1', not 6.1",
+    ),
+    "line 54": ("led: 25", "led: 54", "8: lines.led: Input should be less than 54, not 54"),
+    "line -1": ("led: 25", "led: -1", "8: lines.led: Input should be greater than or equal to 0"),
+    "line true": ("led: 25", "led: true", "8: lines.led: Input should be a valid integer, not T"),
+    "line as text": ("led: 25", 'led: "25"', "8: lines.led: Input should be a valid integer"),
+    "line as fraction": ("led: 25", "led: 25.0", "8: lines.led: Input should be a valid integer"),
+    "line of nothing": ("led: 25", "led:", "8: lines.led: Input should be a valid integer"),
+    "line with two names": ("lamp: 0", "lamp: 25", "7: lines: GPIO line 25 has two names"),
+    "name of another line": (
+        "lamp: 0",
+        "gpio4: 0",
+        "7: lines: 'gpio4' is the name of another line than 0",
+    ),
+    "name in capitals": (
+        "led: 25",
+        "LED: 25",
+        "8: lines.LED: String should match pattern '^[a-z][a-z0-9_-]*$', not 'LED'",
+    ),
+    "line for a name": ("led: 25", "25: led", "8: lines.25: Input should be a valid string"),
+    "tolerance of nothing": (
+        "tolerance_ms: 60",
+        "tolerance_ms: 0",
+        "13: limits.tolerance_ms: Input should be greater than 0, not 0",
+    ),
+    "stall as long as the tolerance": (
+        "stall_ms: 30",
+        "stall_ms: 60",
+        "12: limits: stall_ms (60) must be smaller than tolerance_ms (60)",
+    ),
+    "key twice": ("  stall_ms: 30", "  stall_ms: 30\n  stall_ms: 3", "15: stall_ms: this key"),
+    "block twice": (
+        "limits:",
+        "lines:\n  led: 3\nlimits:",
+        "12: lines: this key stands here twice",
+    ),
+    "not YAML": ("kind: qemu", "\tkind: qemu", "6: not YAML: found character"),
+    "two documents": ("images:", "---\nimages:", "10: not YAML: but found another document"),
+    "date that is none": ("name: desk", "name: 2026-13-01", " not YAML: month must be in 1..12"),
+    "block inside itself": (
+        "lines:\n  led: 25",
+        "lines: &self\n  led: *self",
+        "8: lines.led: Input should be a valid integer",
+    ),
+}
+
+
+def bench_file(folder: Path, content: str | bytes) -> Path:
+    path = folder / "desk.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(BenchFileError) as caught:
+        load_bench(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("good", "bad", "words"), REFUSALS.values(), ids=list(REFUSALS))
+def test_a_doubtful_bench_is_refused(tmp_path: Path, good: str, bad: str, words: str) -> None:
+    assert good in GOOD
+    path = bench_file(tmp_path, GOOD.replace(good, bad, 1))
+    assert f"{path}:{words}" in refusal(path)
+
+
+def test_the_file_that_the_refusals_spoil_is_good(tmp_path: Path) -> None:
+    bench = load_bench(bench_file(tmp_path, GOOD))
+    assert (bench.name, bench.lines) == ("desk", {"led": 25, "lamp": 0})
+
+
+def test_every_fault_has_its_line(tmp_path: Path) -> None:
+    spoilt = GOOD.replace("led: 25", "led: 99").replace("stall_ms: 30", "stall: 30")
+    faults = refusal(bench_file(tmp_path, spoilt)).splitlines()
+    assert [fault.split(":")[1:3] for fault in faults] == [
+        ["8", " lines.led"],
+        ["12", " limits.stall_ms"],
+        ["14", " limits.stall"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "# nothing yet\n", "- name: desk\n", "desk\n"],
+    ids=["empty", "#", "list", "word"],
+)
+def test_a_file_that_is_no_mapping_is_told_what_it_needs(tmp_path: Path, content: str) -> None:
+    path = bench_file(tmp_path, content)
+    assert refusal(path) == f"{path}:1: must be a mapping with the keys {TOP_KEYS}"
+
+
+@pytest.mark.parametrize("content", [b"\x7fELF\x02\x01\x01\x00", b"name: \xff\xfe"])
+def test_a_binary_file_is_not_a_bench(tmp_path: Path, content: bytes) -> None:
+    path = bench_file(tmp_path, content)
+    complaint = refusal(path)
+    assert complaint.startswith(f"{path}: not YAML: ")
+    assert len(complaint.splitlines()) == 1
+
+
+def test_a_file_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path) -> None:
+    there = bench_file(tmp_path, GOOD)
+    path = tmp_path / "dsek.yaml"
+    assert refusal(path) == f"{path}: No such file or directory; there are: {there}"
+
+
+def test_a_folder_without_bench_files_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "desk.yaml"
+    assert refusal(path).endswith(f"{path.parent} has no bench files")
+
+
+def test_a_folder_is_not_a_bench(tmp_path: Path) -> None:
+    assert refusal(tmp_path).startswith(f"{tmp_path}: Is a directory; ")
+
+
+def test_the_hash_is_that_of_the_file_on_disk(tmp_path: Path) -> None:
+    path = bench_file(tmp_path, GOOD.replace("\n", "\r\n"))
+    assert load_bench(path).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_lines_that_have_no_name_here_are_called_by_their_number(tmp_path: Path) -> None:
+    names = load_bench(bench_file(tmp_path, GOOD)).line_names()
+    assert (names[0], names[1], names[25], names[53]) == ("lamp", "gpio1", "led", "gpio53")
+    assert len(set(names)) == 54
+
+
+def test_images_lie_relative_to_the_bench_file(tmp_path: Path) -> None:
+    bench = load_bench(bench_file(tmp_path, GOOD))
+    assert bench.image("tender") == tmp_path / "../build/solo5-hvt"
+
+
+def test_an_image_that_the_bench_does_not_have_is_answered_with_those_it_has(
+    tmp_path: Path,
+) -> None:
+    bench = load_bench(bench_file(tmp_path, GOOD))
+    with pytest.raises(BenchFileError, match=r"no 'guest'; there are: tender$"):
+        bench.image("guest")
+
+
+BENCHES = sorted((Path(__file__).parents[2] / "benches").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.name)
+def test_every_bench_of_the_project_loads(path: Path) -> None:
+    assert isinstance(load_bench(path), Bench)
+
+
+def test_the_bench_of_the_suites_is_among_them() -> None:
+    assert "virtual.yaml" in {path.name for path in BENCHES}
