@@ -631,3 +631,52 @@ def test_an_extra_blink_that_ends_off_did_not_end_on() -> None:
     scene = good(TEN_BLINKS.model_copy(update={"cycles": 11}))
     verdict = judge(scene.capture(), TEN_BLINKS)
     assert verdict.failing_kinds() == {Kind.COUNT}
+
+
+def test_an_off_time_that_cannot_be_measured_where_one_is_commanded_is_not_good() -> None:
+    expected = ENDS_ON.model_copy(update={"cycles": 1})
+    scene = good(expected)
+    ended_off(scene)
+    (finding,) = judge(scene.capture(), expected).of_kind(Kind.OFF_TIME)
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert finding.text == "led off-time: no interval to measure, 3 edges commanded"
+
+
+@pytest.mark.parametrize(
+    ("dark_ns", "level"),
+    [(295 * MS, 0), (295 * MS - 1, 1)],
+    ids=["held-as-long-as-must-be", "held-too-short"],
+)
+def test_a_surplus_off_is_the_guests_if_it_was_held_and_else_the_release(
+    dark_ns: int, level: int
+) -> None:
+    scene = good()
+    ended_on(scene)
+    scene.led[-1] = (scene.modes[-1].time_ns - dark_ns, 0)
+    (finding,) = judge(scene.capture(), TEN_BLINKS).of_kind(Kind.FINAL_LEVEL)
+    assert finding.measured == level
+
+
+def test_what_is_counted_or_is_a_level_has_limits_and_no_uncertainty() -> None:
+    verdict = judge(good().capture(), TEN_BLINKS)
+    exact = {
+        finding.kind: (finding.measured, finding.limits, finding.uncertainty)
+        for finding in verdict.of_kind(Kind.COUNT, Kind.FINAL_LEVEL, Kind.RELEASE, Kind.FOREIGN)
+    }
+    assert exact == {
+        Kind.COUNT: (20, (20, 20), 0),
+        Kind.FINAL_LEVEL: (0, (0, 0), 0),
+        Kind.RELEASE: (0, (0, 0), 0),
+        Kind.FOREIGN: (0, (0, 0), 0),
+    }
+
+
+@pytest.mark.parametrize(
+    "record",
+    [TEN_BLINKS, Finding(Kind.COUNT, Outcome.PASS, ""), Verdict(())],
+    ids=["expectation", "finding", "verdict"],
+)
+def test_a_record_cannot_be_changed_after_the_fact(record: object) -> None:
+    (name, value), *_ = vars(record).items()
+    with pytest.raises((AttributeError, ValidationError), match=r"frozen|cannot assign"):
+        setattr(record, name, value)
