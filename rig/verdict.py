@@ -144,9 +144,9 @@ class Expectation(BaseModel):
         return 2 * self.cycles + self.final_level
 
     @property
-    def levels(self) -> list[int]:
-        """Every level the line should take, in order, its release included."""
-        return [1, 0] * (self.cycles + self.final_level)
+    def edges(self) -> int:
+        """How many edges the line should show: up and down alike, its release included."""
+        return 2 * (self.cycles + self.final_level)
 
 
 def judge(capture: Capture, expected: Expectation) -> Verdict:
@@ -253,7 +253,7 @@ def _initial_level(capture: Capture, expected: Expectation) -> Finding:
 
 def _count(capture: Capture, expected: Expectation) -> Finding:
     """Every edge, the release included, must be there, and no other."""
-    edges, wanted = capture.of_line(expected.line), len(expected.levels)
+    edges, wanted = capture.of_line(expected.line), expected.edges
     outcome = Outcome.PASS if len(edges) == wanted else Outcome.FAIL
     text = (
         f"{expected.line} went on {int(np.sum(edges['level'] == 1))} times in {len(edges)} edges, "
@@ -360,10 +360,9 @@ def _final_level(capture: Capture, expected: Expectation) -> Iterator[Finding]:
 
 
 def _let_go_ns(capture: Capture, expected: Expectation) -> int:
-    """When the line stopped being an output; the end of the capture if that was not seen."""
+    """When the line first stopped being an output; the end of the capture if it did not."""
     changes = [c for c in capture.modes if c.line == expected.line]
-    is_released = bool(changes) and changes[-1].mode != "out"
-    return changes[-1].time_ns if is_released else capture.end_ns
+    return next((c.time_ns for c in changes if c.mode != "out"), capture.end_ns)
 
 
 def _driven(edges: _Edges, let_go_ns: int, expected: Expectation) -> _Edges:

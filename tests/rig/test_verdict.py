@@ -114,6 +114,33 @@ def test_a_level_is_held_only_until_its_line_is_released(expected: Expectation) 
     assert "held its last level for 80.000 ms, expected at least 300.000 ms" in finding.text
 
 
+def test_a_line_that_is_taken_again_was_let_go_the_first_time() -> None:
+    scene = good()
+    held_for_80_ms(scene)
+    released_twice(scene)
+    verdict = judge(scene.capture(), TEN_BLINKS)
+    assert verdict.failing_kinds() == {Kind.HOLD_TIME, Kind.RELEASE}
+
+
+def test_the_time_of_a_hold_is_told_with_all_its_numbers() -> None:
+    scene = good()
+    (finding,) = judge(scene.capture(), TEN_BLINKS).of_kind(Kind.HOLD_TIME)
+    assert finding.text == (
+        "led held its last level for 320.000 ms, expected at least 300.000 ms - 5.000 ms, "
+        "uncertainty 0.300 ms, from +4800.000 ms"
+    )
+    assert (finding.measured, finding.limits) == (320 * MS, (295 * MS, None))
+    assert (finding.uncertainty, finding.margin) == (UNCERTAINTY_NS, 25 * MS - UNCERTAINTY_NS)
+    assert finding.time_ns == scene.led[-1][0]
+
+
+def test_a_line_let_go_right_after_it_went_on_ended_on() -> None:
+    scene = good()
+    scene.led.append((scene.modes[-1].time_ns - 80 * MS, 1))
+    (finding,) = judge(scene.capture(), TEN_BLINKS).of_kind(Kind.FINAL_LEVEL)
+    assert finding.text == "led ended on, expected off"
+
+
 def test_a_final_on_ends_with_the_light_where_directions_cannot_be_seen() -> None:
     scene = good(ENDS_ON)
     held_for_80_ms(scene)
@@ -216,6 +243,12 @@ def test_a_stall_leaves_only_timing_without_belief() -> None:
     assert (stall.measured, stall.time_ns) == (250 * MS, START_NS + 900 * MS)
 
 
+def test_a_heartbeat_that_beat_once_without_a_stall_is_steady() -> None:
+    scene = good()
+    scene.heartbeat = Heartbeat(beats=1, worst_ns=0)
+    assert judge(scene.capture(), TEN_BLINKS).outcome is Outcome.PASS
+
+
 def test_a_heartbeat_that_never_beat_vouches_for_nothing() -> None:
     scene = good()
     scene.heartbeat = Heartbeat(beats=0, worst_ns=0)
@@ -225,10 +258,23 @@ def test_a_heartbeat_that_never_beat_vouches_for_nothing() -> None:
     assert "heartbeat never beat" in stall.text
 
 
+def test_the_other_lines_are_counted() -> None:
+    (finding,) = judge(good().capture(), TEN_BLINKS).of_kind(Kind.FOREIGN)
+    assert finding.text == "none of the 2 other observed lines moved"
+
+
 def test_an_observer_with_its_own_clock_needs_no_heartbeat() -> None:
     scene = good()
     scene.heartbeat = None
     assert judge(scene.capture(), TEN_BLINKS).outcome is Outcome.PASS
+
+
+def test_an_edge_at_the_very_stamps_of_taking_and_release_is_the_target() -> None:
+    scene = good()
+    scene.modes[0] = replace(scene.modes[0], time_ns=scene.led[0][0])
+    expected = TEN_BLINKS.model_copy(update={"hold_ns": 0})
+    scene.modes[1] = replace(scene.modes[1], time_ns=scene.led[-1][0])
+    assert judge(scene.capture(), expected).outcome is Outcome.PASS
 
 
 def test_what_moves_while_the_line_is_not_driven_was_not_the_target() -> None:
@@ -285,6 +331,8 @@ def test_a_tolerance_that_would_pass_a_pulse_of_no_length_is_refused(
         ("on_ns", 0.2),
         ("final_level", 2),
         ("hold_ns", -1),
+        ("hold_ns", "5"),
+        ("final_level", "1"),
         ("tolerance_ns", -1),
         ("tolerance", 5),
     ],
@@ -297,6 +345,8 @@ def test_an_expectation_that_makes_no_sense_is_refused_by_key(key: str, value: o
 def test_an_expectation_that_says_no_more_ends_off_and_is_held_for_no_time() -> None:
     shortest = Expectation(line="led", cycles=1, on_ns=2, off_ns=2, tolerance_ns=1)
     assert (shortest.final_level, shortest.hold_ns) == (0, 0)
+    exact = {**shortest.model_dump(), "hold_ns": 0, "tolerance_ns": 0}
+    assert Expectation.model_validate(exact).tolerance_ns == 0
 
 
 def test_a_capture_without_the_expected_line_cannot_be_judged() -> None:
