@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: ISC
+"""Results and their summary as text and as CSV, from one source.
+
+The text is plain, 100 columns wide where it can be wrapped, and the same with and
+without a terminal.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import fill
+
+import pandas as pd
+
+from reports.load import Results, Run
+from reports.statistics import COLUMNS, samples_needed
+from rig.verdict import Outcome
+
+WIDTH = 100
+TOO_FEW = f"too few samples: p95 needs {samples_needed(95)}, p99 needs {samples_needed(99)}"
+"""What `-` in place of a percentile means."""
+ERROR_RULE = "p95 and p99 of an error are of its size; max is the error farthest from 0"
+
+CSV_COLUMNS = ("suite", "test", "bench", "outcome", "repeats", "figure", *COLUMNS, "note")
+"""Columns of `summary.csv`."""
+
+_UNIT = re.compile(r"(?<=\d) (?=ms\b)|(?<=\+/-) ")
+"""Spaces that do not end a line."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the latency table, as people read it."""
+
+    figure: str
+    marks: tuple[int, ...]
+    """Numbers of the footnotes that belong to it."""
+    cells: tuple[str, ...]
+    """One for each of `COLUMNS`."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """The latency table, ready to be set: on a terminal or on the page."""
+
+    groups: tuple[tuple[str, tuple[Row, ...]], ...]
+    """Test, with its repeats, and its rows."""
+    notes: tuple[str, ...]
+    """Footnotes, numbered from 1."""
+
+
+def latency(summary: pd.DataFrame) -> Latency:
+    """Format a summary: numbers with one decimal, `-` for what is missing."""
+    notes = tuple(dict.fromkeys(note for text in summary["note"] for note in _split(text)))
+    groups: dict[str, list[Row]] = {}
+    for record in summary.to_dict("records"):
+        marks = tuple(notes.index(note) + 1 for note in _split(record["note"]))
+        cells = tuple(_number(record[column], column) for column in COLUMNS)
+        group = groups.setdefault(_heading(record["label"], record["repeats"]), [])
+        group.append(Row(record["figure"], marks, cells))
+    return Latency(tuple((name, tuple(rows)) for name, rows in groups.items()), notes)
+
+
+def counted(results: Results) -> str:
+    """How many runs ended how, in one line: `3 runs: 2 PASS, 1 FAIL`."""
+    proofs, defects = results.proofs, results.defects
+    outcomes = [run.verdict.outcome for run in proofs]
+    parts = [f"{outcomes.count(kind)} {kind}" for kind in Outcome if kind in outcomes]
+    line = f"{plural(len(proofs), 'run')}: {', '.join(parts)}" if proofs else "nothing was proven"
+    if defects:
+        caught = sum(run.is_caught for run in defects)
+        line += f"; {caught} of {plural(len(defects), 'planted defect')} caught"
+    if results.problems:
+        line += f"; {plural(len(results.problems), 'problem')} with the evidence"
+    return line
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def to_text(results: Results, summary: pd.DataFrame, page: Path) -> str:
+    """Verdicts, latency table, footnotes and where the page lies."""
+    parts = [
+        _section("Verdicts", _verdicts(results.proofs)),
+        _section("Planted defects: caught / not caught", _defects(results.defects)),
+        _section("Evidence that cannot be trusted", map(_problem, results.problems)),
+        "\n".join(_latency(latency(summary))),
+        f"Overall: {results.outcome} ({counted(results)})\nReport: {page}",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def to_csv(summary: pd.DataFrame) -> str:
+    """The summary for machines: microseconds to the nanosecond, nothing for what is missing."""
+    return summary.to_csv(
+        columns=list(CSV_COLUMNS), index=False, float_format="%.3f", lineterminator="\n"
+    )
+
+
+def _split(note: str) -> list[str]:
+    return note.split("; ") if note else []
+
+
+def _heading(label: str, repeats: int) -> str:
+    if not repeats:
+        return label
+    return f"{label} (repeated {plural(repeats, 'time')}: the bench had stalled)"
+
+
+def _number(value: float, column: str) -> str:
+    if pd.isna(value):
+        return "-"
+    return str(value) if column == "count" else f"{value:,.1f}"
+
+
+def _section(title: str, lines: Iterable[str]) -> str:
+    body = list(lines)
+    return "\n".join([title, *body]) if body else ""
+
+
+def _verdicts(runs: Iterable[Run]) -> Iterator[str]:
+    for run in runs:
+        yield f"  {run.verdict.outcome:<12}  {run.label}"
+        yield from _findings(run)
+
+
+def _defects(runs: Iterable[Run]) -> Iterator[str]:
+    for run in runs:
+        yield f"  {'caught' if run.is_caught else 'NOT CAUGHT':<12}  {run.label}"
+        yield from _findings(run)
+
+
+def _findings(run: Run) -> Iterator[str]:
+    """What keeps a run from PASS, one finding a line."""
+    for finding in run.verdict.not_passed():
+        yield _wrapped(f"{finding.outcome} {finding.kind}: {finding.text}", 16)
+
+
+def _problem(problem: str) -> str:
+    return _wrapped(problem, 2)
+
+
+def _wrapped(text: str, indent: int) -> str:
+    """Wrapped between words only, so that a path can be copied; a unit stays by its number."""
+    return fill(
+        _UNIT.sub("\N{NO-BREAK SPACE}", text),
+        WIDTH,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    ).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _latency(table: Latency) -> Iterator[str]:
+    """The table with its footnotes; nothing if there are only planted defects."""
+    if not table.groups:
+        return
+    widths = _widths(table)
+    yield _aligned("Latency", COLUMNS, widths)
+    for name, rows in table.groups:
+        yield f"  {name}"
+        for row in rows:
+            yield _aligned(_marked(row), row.cells, widths)
+    yield f"  -    {TOO_FEW}"
+    for number, note in enumerate(table.notes, 1):
+        yield f"  [{number}]  {note}"
+    yield f"  {ERROR_RULE}"
+
+
+def _marked(row: Row) -> str:
+    marks = "".join(f"[{mark}]" for mark in row.marks)
+    return f"    {row.figure} {marks}".rstrip()
+
+
+def _widths(table: Latency) -> list[int]:
+    rows = [(_marked(row), *row.cells) for _, rows in table.groups for row in rows]
+    return [max(map(len, column)) for column in zip(("Latency", *COLUMNS), *rows, strict=True)]
+
+
+def _aligned(first: str, cells: Iterable[str], widths: list[int]) -> str:
+    numbers = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+    return "  ".join([first.ljust(widths[0]), *numbers])
