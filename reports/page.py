@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: ISC
+"""Results, tables and pictures -> one HTML file that needs no network and no other file."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from reports.load import Results, Run
+from reports.plots import Picture, histograms, timing_diagram
+from reports.statistics import COLUMNS
+from reports.tables import ERROR_RULE, TOO_FEW, counted, latency
+from reports.tidy import Tables
+from rig.capture import Capture, ClockKind
+from rig.verdict import Outcome, ms
+
+Facts = dict[str, str]
+"""What is known about a run, in the order of the page: name -> value."""
+
+CLOCKS = {
+    ClockKind.HARDWARE: "hardware: the instrument stamps each edge",
+    ClockKind.KERNEL: "kernel: the interrupt handler of the observing machine stamps each edge",
+    ClockKind.HOST: "host: a program on the rig's host stamps each edge when it hears of it",
+    ClockKind.EMULATOR: "emulator: QEMU stamps each write to the GPIO block with the host's clock",
+}
+"""Where the stamps of each kind of clock come from."""
+
+
+@dataclass(frozen=True)
+class _Section:
+    """One run on the page."""
+
+    anchor: str
+    run: Run
+    timing: Picture
+    spread: list[Picture]
+    facts: Facts
+    """What is not as for the other runs."""
+
+
+def to_html(results: Results, tables: Tables, summary: pd.DataFrame) -> str:
+    """The whole page."""
+    common = results.proofs or results.runs
+    shared = _shared([identity(run) for run in common])
+    measured = _shared([measurement(run) for run in common])
+    sections = [
+        _section(place, run, tables, shared | measured) for place, run in enumerate(results.runs, 1)
+    ]
+    return _template().render(
+        results=results,
+        record=results.runs[0].evidence.run,
+        started=_utc(results.runs[0].evidence.run.started_ns),
+        counted=counted(results),
+        proofs=[section for section in sections if not section.run.is_defect],
+        defects=[section for section in sections if section.run.is_defect],
+        latency=latency(summary),
+        columns=[column.replace("_us", " (µs)") for column in COLUMNS],
+        table_notes=(TOO_FEW, ERROR_RULE),
+        identity=shared,
+        measurement=measured,
+        PASS=Outcome.PASS,
+    )
+
+
+def identity(run: Run) -> Facts:
+    """What ran, where, and with what."""
+    record = run.evidence.run
+    facts = {
+        "Bench": record.bench,
+        "Bench file": f"{record.bench_file}, SHA-256 {record.bench_sha256}",
+    }
+    facts |= {f"Target: {name}": str(value) for name, value in record.target.items()}
+    for name, image in record.images.items():
+        facts[name.capitalize()] = f"{image.source} as {image.path}, SHA-256 {image.sha256}"
+    facts["Command line"] = record.command
+    facts["Commit"] = record.git_commit
+    return facts | {f"Tool: {name}": version for name, version in record.tools.items()}
+
+
+def measurement(run: Run) -> Facts:
+    """How the edges were seen, and how far that can be believed."""
+    capture, expected = run.evidence.capture, run.evidence.run.expectation
+    clock = capture.clock
+    period_ns = expected.on_ns + expected.off_ns
+    return {
+        "Observer's clock": CLOCKS[clock.kind],
+        "Resolution": f"{clock.resolution_ns:,} ns",
+        "Latency budget": f"a stamp is late by 0 to {ms(clock.latency_ns)}",
+        "Rate": f"within {clock.accuracy_ppm:g} ppm",
+        "Uncertainty": f"{ms(clock.interval_uncertainty_ns(period_ns))} for one period",
+        "Limits": f"every on-time, off-time and period within {ms(expected.tolerance_ns)}",
+        "Lines watched": str(len(capture.lines)),
+        "Completeness": _completeness(capture),
+        "Host": _heartbeat(capture),
+        "Runs repeated": str(run.evidence.run.repeats),
+    }
+
+
+def _completeness(capture: Capture) -> str:
+    if capture.overrun:
+        return "the observer's buffer overflowed: any number of edges may be missing"
+    if capture.lost:
+        return f"{capture.lost} edges are known to be missing"
+    return "every edge between start and end of the capture is in it"
+
+
+def _heartbeat(capture: Capture) -> str:
+    beat = capture.heartbeat
+    if beat is None:
+        return "not watched: this observer does not share its clock with the host"
+    return f"{beat.beats} heartbeats, the latest by {ms(beat.worst_ns)}; stalls: {len(beat.stalls)}"
+
+
+def _section(place: int, run: Run, tables: Tables, shared: Facts) -> _Section:
+    """A planted defect shows its edges; its errors say nothing about the target."""
+    mine = tables.intervals[tables.intervals["run"] == run.name]
+    facts = identity(run) | measurement(run)
+    own = {name: value for name, value in facts.items() if shared.get(name) != value}
+    spread = [] if run.is_defect else histograms(run, mine)
+    return _Section(f"run-{place}", run, timing_diagram(run), spread, own)
+
+
+def _shared(facts: Iterable[Facts]) -> Facts:
+    """What these runs have in common, so that it is said once."""
+    first, *others = facts
+    return {
+        name: value
+        for name, value in first.items()
+        if all(other.get(name) == value for other in others)
+    }
+
+
+def _utc(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+from conftest import Made, ResultsFolder
+
+from reports import write_report
+from reports.__main__ import main
+
+
+def test_a_report_is_written_into_the_results_and_printed(
+    results: ResultsFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results.add("Blinks")
+    assert main([str(results.path)]) == 0
+
+    out = capsys.readouterr().out
+    assert (results.path / "report.html").read_text().startswith("<!doctype html>")
+    assert (results.path / "summary.csv").read_text().startswith("suite,test,bench,outcome,")
+    assert out == write_report(results.path).text
+    assert out.endswith(f"Report: {results.path / 'report.html'}\n")
+
+
+def test_a_failed_led_is_still_a_report(results: ResultsFolder) -> None:
+    results.add("Stays Dark", Made(missing=20))
+
+    assert main([str(results.path)]) == 0
+
+
+def test_the_folder_of_all_results_gives_a_report_on_the_newest(tmp_path: Path) -> None:
+    for name in ("20260101T000000Z-virtual", "20260102T000000Z-virtual"):
+        ResultsFolder(tmp_path / name).add("Blinks")
+
+    assert write_report(tmp_path).html == tmp_path / "20260102T000000Z-virtual" / "report.html"
+    assert not list(tmp_path.glob("20260101*/report.html"))
+
+
+def test_without_evidence_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path)]) == 2
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"reports: {tmp_path}: holds no evidence")
+    assert captured.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_that_cannot_be_written_leaves_no_draft(
+    results: ResultsFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results.add("Blinks")
+    (results.path / "report.html").mkdir()
+
+    assert main([str(results.path)]) == 2
+
+    assert "report.html" in capsys.readouterr().err
+    assert sorted(path.name for path in results.path.iterdir()) == ["led", "report.html"]
+
+
+def test_a_folder_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+
+    assert "RESULTS_FOLDER" in capsys.readouterr().err
+
+
+def test_evidence_is_never_touched(results: ResultsFolder) -> None:
+    results.add("Blinks")
+    evidence = {path: path.read_bytes() for path in results.path.rglob("*") if path.is_file()}
+
+    write_report(results.path)
+
+    assert {path: path.read_bytes() for path in evidence} == evidence
