@@ -154,7 +154,6 @@ static void end_on(int signal_number)
 {
     struct sigaction action = { .sa_handler = on_ending_signal };
 
-    action.sa_mask = ending_set();
     sigaction(signal_number, &action, NULL);
 }
 

@@ -21,6 +21,7 @@ ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset);
 int __wrap_nanosleep(const struct timespec *request, struct timespec *remaining);
 
 struct fake_gpio_defect fake_gpio_defect;
+size_t fake_write_limit;
 
 static unsigned chip_base;
 static int log_fd;
@@ -176,13 +177,18 @@ static int kernel_write(const char *name, const char *text)
     return 0;
 }
 
+static size_t at_most(size_t limit, size_t size)
+{
+    return limit != 0 && limit < size ? limit : size;
+}
+
 ssize_t __wrap_write(int fd, const void *data, size_t size)
 {
     char name[PATH_MAX], text[32];
 
     name_of(fd, name);
     if (name[0] == '\0')
-        return __real_write(fd, data, size);
+        return __real_write(fd, data, at_most(fake_write_limit, size));
     snprintf(text, sizeof(text), "%.*s", (int)size, (const char *)data);
     errno = kernel_write(name, text);
     return errno == 0 ? (ssize_t)size : -1;

@@ -12,6 +12,7 @@
 #define FAKE_GPIO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* How the fake misbehaves; zero for not at all. */
 struct fake_gpio_defect {
@@ -23,6 +24,9 @@ struct fake_gpio_defect {
 };
 
 extern struct fake_gpio_defect fake_gpio_defect;
+
+/* A write to any other file takes at most so many bytes; 0: as many as it can. */
+extern size_t fake_write_limit;
 
 /* Makes gpio/ with the two chips of a Pi, our chip's base as given. */
 void fake_gpio_make(unsigned base);

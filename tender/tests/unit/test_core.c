@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fake_gpio.h"
 #include "hvt_internal.h"
 #include "unit.h"
 
@@ -16,6 +17,7 @@
 #define READ_ONLY UINT64_C(0x300000)
 
 #define NS_PER_MS UINT64_C(1000000)
+#define LONGEST_NS UINT64_C(18446744073000000000) /* whole seconds only */
 
 static struct hvt hvt;
 
@@ -173,7 +175,7 @@ static void poll_for_ever(void *arg)
     (void)arg;
     hvt_signals_init();
     setitimer(ITIMER_REAL, &soon, NULL);
-    poll_for(UINT64_MAX);
+    poll_for(LONGEST_NS);
 }
 
 static void poll_with_the_longest_timeout_does_not_wrap(void)
@@ -215,24 +217,34 @@ static void put(hvt_gpa_t data, uint64_t size)
 
 #define LONG_SIZE 8000 /* more than one chunk, less than unit_ending keeps */
 
-static void put_long_text(void *arg)
+static void put_long_text(void *write_limit)
 {
-    (void)arg;
     init();
+    fake_write_limit = *(size_t *)write_limit;
     for (size_t i = 0; i < LONG_SIZE; i++)
         hvt.mem.base[BUFFER + i] = (uint8_t)('a' + i % 26);
     put(BUFFER, LONG_SIZE);
 }
 
-static void puts_writes_all_of_a_long_text(void)
+static void expect_long_text(size_t write_limit)
 {
     struct unit_ending ending;
 
-    unit_run(&ending, put_long_text, NULL);
+    unit_run(&ending, put_long_text, &write_limit);
     EXPECT(ending.status == UNIT_RETURNED);
     EXPECT(strlen(ending.console) == LONG_SIZE);
     for (size_t i = 0; i < LONG_SIZE; i++)
         EXPECT(ending.console[i] == (char)('a' + i % 26));
+}
+
+static void puts_writes_all_of_a_long_text(void)
+{
+    expect_long_text(0);
+}
+
+static void a_console_that_takes_little_at_a_time_loses_nothing(void)
+{
+    expect_long_text(1000);
 }
 
 static void put_nothing(void *arg)
@@ -251,6 +263,7 @@ static void put_too_much(void *arg)
 {
     (void)arg;
     init();
+    hvt.mem.base[BUFFER] = 'x';
     put(BUFFER, MEM_SIZE - BUFFER);
 }
 
@@ -373,6 +386,7 @@ int main(int argc, char **argv)
     TEST(halt_ends_with_the_guests_status);
     TEST(halt_checks_all_of_the_cookie);
     TEST(puts_writes_all_of_a_long_text);
+    TEST(a_console_that_takes_little_at_a_time_loses_nothing);
     TEST(puts_of_nothing_is_no_error);
     TEST(puts_beyond_memory_writes_nothing);
     TEST(puts_may_read_what_the_guest_may_read);

@@ -360,6 +360,18 @@ static void a_host_without_the_chip_is_told_which_it_has(void)
     EXPECT_ENDING(live, &life, 1, "the kernel needs CONFIG_GPIO_SYSFS");
 }
 
+static void a_chip_that_does_not_tell_its_numbers_is_refused(void)
+{
+    struct life life = { .options = { "--led:led0=25" } };
+
+    fake_gpio_make(458);
+    EXPECT(unlink("gpio/gpiochip458/base") == 0);
+    EXPECT_ENDING(live, &life, 1, "gpio/gpiochip458/base: '' is no number");
+    EXPECT(unlink("gpio/gpiochip458/label") == 0);
+    EXPECT_ENDING(live, &life, 1, "No GPIO chip with label");
+    EXPECT_LOG("");
+}
+
 static void a_control_file_that_cannot_be_opened_is_named(void)
 {
     struct life life = { .options = { "--led:led0=25" } };
@@ -435,6 +447,7 @@ int main(int argc, char **argv)
     TEST(files_that_never_come_are_not_waited_for_for_ever);
     TEST(a_line_beyond_the_chip_is_refused_before_any_export);
     TEST(a_host_without_the_chip_is_told_which_it_has);
+    TEST(a_chip_that_does_not_tell_its_numbers_is_refused);
     TEST(a_control_file_that_cannot_be_opened_is_named);
     for (size_t i = 0; i < sizeof(option_rows) / sizeof(option_rows[0]); i++)
         unit_test_row(option_rows[i].name, test_option, &option_rows[i]);
