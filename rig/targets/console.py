@@ -21,6 +21,14 @@ from rig.errors import TargetError
 UPLOAD_WINDOW_BYTES = 16 * 1024
 """A terminal has no flow control here, so this much is sent before an answer is awaited."""
 
+LONGEST_LINE_BYTES = 4096
+"""A Linux terminal keeps this much of one line, its end included (termios(3)); the rest is lost."""
+
+WRITE_TIMEOUT_S = 30
+"""A window takes 1.5 s at 115200 baud; only a port that is stuck takes this long."""
+
+_LONGEST_PATTERN_BYTES = 64
+
 
 @dataclass(frozen=True)
 class Result:
@@ -44,6 +52,7 @@ class Console:
     def __init__(self, port: serial.Serial) -> None:
         """`port` is open, with a read timeout well under a second."""
         self._port = port
+        self._port.write_timeout = WRITE_TIMEOUT_S
         self._received = bytearray()
         self._arrived = threading.Condition()
         self._broken: Exception | None = None
@@ -64,7 +73,7 @@ class Console:
             return _text(bytes(self._received))
 
     def log_in(self, user: str, timeout_s: float) -> None:
-        """From power-on or an idle console to a silent shell without a prompt."""
+        """From power-on to a silent shell without a prompt."""
         self._wait_for(rb"login: ", 0, timeout_s, "no login prompt")
         here = self._send(user.encode())
         self._wait_for(rb"[#$] ", here, timeout_s, f"no shell after logging in as {user!r}")
@@ -73,20 +82,23 @@ class Console:
         self._wait_for(rb"ready\r?\n", here, timeout_s, "the shell does not answer")
 
     def run(self, command: str, timeout_s: float = 10) -> Result:
-        """Run a shell command to its end.
+        """Run a shell command to its end, in a subshell and with nothing to read.
 
         Raises `TargetError` if it does not end in time; it is interrupted then.
         """
         token = secrets.token_hex(4)
+        # All on one line, or the command could read the rest. `eval` keeps a missing quote inside.
+        quoted = f"(eval {shlex.quote(command)}) < /dev/null"
+        line = f"echo {token}''-begin; {quoted}; echo {token}''-end:$?"
         started_ns = time.time_ns()
-        line = f"echo {token}''-begin; {command}\necho {token}''-end:$?"
         here = self._send(line.encode())
-        pattern = rf"{token}-begin\r?\n(.*?){token}-end:(\d+)\r?\n".encode()
         try:
-            output, status = self._wait_for(pattern, here, timeout_s, f"no end of {command!r}")
+            end = rf"{token}-end:(\d+)\r?\n".encode()
+            before, status = self._wait_for(end, here, timeout_s, f"no end of {command!r}")
         except BaseException:  # a Ctrl-C here must reach what runs there
             self._interrupt()
             raise
+        output = re.split(rf"{token}-begin\r?\n".encode(), before, maxsplit=1)[-1]
         return Result(int(status), _text(output), started_ns, time.time_ns())
 
     def put(self, source: Path, target: str) -> None:
@@ -119,36 +131,64 @@ class Console:
         receive = f"stty raw -echo; echo {token}''-go; head -c {len(data)} >> {part}; "
         here = self._send(f"{receive}stty sane -echo; echo {token}''-got".encode())
         self._wait_for(f"{token}-go".encode(), here, 10, "upload does not start")
-        self._port.write(data)
+        self._write(data)
         self._wait_for(f"{token}-got\r?\n".encode(), here, 60, "upload was not acknowledged")
 
     def _interrupt(self) -> None:
-        with contextlib.suppress(serial.SerialException, OSError):
-            self._port.write(b"\x03")
+        """Ctrl-C, until the shell answers again: what it reads at that moment, it forgets."""
+        with contextlib.suppress(TargetError):
+            self._write(b"\x03")
+            for _ in range(10):
+                token = secrets.token_hex(4)
+                here = self._send(f"echo {token}''-free".encode())
+                if self._find(f"{token}-free\r?\n".encode(), here, timeout_s=0.5):
+                    return
 
     def _send(self, line: bytes) -> int:
         """Send one line; returns where its answer begins in what was received."""
+        longest = max(len(part) + 1 for part in line.split(b"\n"))
+        if longest > LONGEST_LINE_BYTES:
+            raise TargetError(
+                f"a line of {longest} bytes is too long for a terminal, which keeps "
+                f"{LONGEST_LINE_BYTES}: {line[:60].decode(errors='replace')}..."
+            )
         with self._arrived:
             here = len(self._received)
-        try:
-            self._port.write(line + b"\n")
-        except (serial.SerialException, OSError) as error:
-            raise TargetError(f"cannot write to {self._port.name}: {error}") from error
+        self._write(line + b"\n")
         return here
 
-    def _wait_for(self, pattern: bytes, start: int, timeout_s: float, problem: str) -> list[bytes]:
-        """Wait until `pattern` is in what arrived after `start`; returns its groups."""
-        wanted, deadline = re.compile(pattern, re.DOTALL), time.monotonic() + timeout_s
+    def _write(self, data: bytes) -> None:
+        try:
+            self._port.write(data)
+        except (serial.SerialException, OSError) as error:
+            raise TargetError(f"cannot write to {self._port.name}: {error}") from error
+
+    def _wait_for(
+        self, pattern: bytes, start: int, timeout_s: float, problem: str
+    ) -> tuple[bytes, bytes]:
+        """Wait until `pattern` is in what arrived after `start`.
+
+        Returns what came before it, and its last group (all of it if it has none).
+        """
+        found = self._find(pattern, start, timeout_s)
+        if found is None:
+            raise TargetError(self._complaint(problem, timeout_s))
+        return found
+
+    def _find(self, pattern: bytes, start: int, timeout_s: float) -> tuple[bytes, bytes] | None:
+        wanted, deadline, seen = re.compile(pattern), time.monotonic() + timeout_s, start
         with self._arrived:
-            while not (found := wanted.search(self._received, start)):
+            while not (found := wanted.search(self._received, seen)):
+                # To look at everything again at each arrival takes for ever on a long output.
+                seen = max(start, len(self._received) - _LONGEST_PATTERN_BYTES)
                 left_s = deadline - time.monotonic()
                 if left_s <= 0 or self._broken:
-                    raise TargetError(self._complaint(problem, timeout_s))
+                    return None
                 self._arrived.wait(left_s)
-            return [bytes(group) for group in found.groups()]
+            return bytes(self._received[start : found.start()]), bytes(found[found.lastindex or 0])
 
     def _complaint(self, problem: str, timeout_s: float) -> str:
-        lines = _text(bytes(self._received)).splitlines()[-12:]
+        lines = self.text.splitlines()[-12:]
         last = "\n".join(f"    | {line}" for line in lines) or "    | (nothing at all)"
         if self._broken:
             return f"{self._port.name} broke: {self._broken}; last lines of the console:\n{last}"
