@@ -24,6 +24,7 @@ UPLOAD_WINDOW_BYTES = 16 * 1024
 LONGEST_LINE_BYTES = 4096
 """A Linux terminal keeps this much of one line, its end included (termios(3)); the rest is lost."""
 
+ACKNOWLEDGE_TIMEOUT_S = 60
 WRITE_TIMEOUT_S = 30
 """A window takes 1.5 s at 115200 baud; only a port that is stuck takes this long."""
 
@@ -106,14 +107,18 @@ class Console:
 
         The file gets its name only when it is whole. Raises `TargetError`.
         """
-        data, part = source.read_bytes(), shlex.quote(f"{target}.part")
-        self._must(f"mkdir -p {shlex.quote(str(Path(target).parent))} && : > {part}")
-        for start in range(0, len(data), UPLOAD_WINDOW_BYTES):
-            self._put_window(data[start : start + UPLOAD_WINDOW_BYTES], part)
-        found = self.sha256(f"{target}.part")
-        if found != hashlib.sha256(data).hexdigest():
-            raise TargetError(f"{source} arrived damaged: SHA-256 on the target is {found}")
-        self._must(f"chmod 755 {part} && mv {part} {shlex.quote(target)}")
+        data, part = source.read_bytes(), f"{target}.part"
+        try:
+            self._send_file(data, part)
+            found = self.sha256(part)
+            if found != hashlib.sha256(data).hexdigest():
+                raise TargetError(f"{source} arrived damaged: SHA-256 on the target is {found}")
+            name = shlex.quote(target)
+            self._must(f"chmod 755 {shlex.quote(part)} && mv {shlex.quote(part)} {name}")
+        except BaseException:
+            with contextlib.suppress(TargetError):
+                self.run(f"rm -f {shlex.quote(part)}")
+            raise
 
     def sha256(self, target: str) -> str | None:
         """SHA-256 of a file as the target computes it; None if there is no such file."""
@@ -121,18 +126,32 @@ class Console:
         return result.output.split()[0] if result.status == 0 else None
 
     def _must(self, command: str) -> None:
-        result = self.run(command)
+        result = self.run(command, timeout_s=60)
         if result.status:
             raise TargetError(f"{command!r} gave {result.status}: {result.output.strip()}")
 
-    def _put_window(self, data: bytes, part: str) -> None:
+    def _send_file(self, data: bytes, target: str) -> None:
+        """The room is taken first: without it, bytes would be left over and run as commands."""
+        folder, name = shlex.quote(str(Path(target).parent)), shlex.quote(target)
+        self._must(f"mkdir -p {folder} && head -c {len(data)} /dev/zero > {name} && : > {name}")
+        for start in range(0, len(data), UPLOAD_WINDOW_BYTES):
+            self._put_window(data[start : start + UPLOAD_WINDOW_BYTES], name)
+
+    def _put_window(self, data: bytes, name: str) -> None:
         """One acknowledged window: raw bytes into `head`, then back to a normal terminal."""
         token = secrets.token_hex(4)
-        receive = f"stty raw -echo; echo {token}''-go; head -c {len(data)} >> {part}; "
+        receive = f"stty raw -echo; echo {token}''-go; head -c {len(data)} >> {name}; "
         here = self._send(f"{receive}stty sane -echo; echo {token}''-got".encode())
-        self._wait_for(f"{token}-go".encode(), here, 10, "upload does not start")
-        self._write(data)
-        self._wait_for(f"{token}-got\r?\n".encode(), here, 60, "upload was not acknowledged")
+        try:
+            self._wait_for(f"{token}-go".encode(), here, 10, "upload does not start")
+            self._write(data)
+            got = f"{token}-got\r?\n".encode()
+            self._wait_for(got, here, ACKNOWLEDGE_TIMEOUT_S, "upload was not acknowledged")
+        except BaseException:
+            # After a lost byte, `head` waits for more on a terminal where Ctrl-C means nothing.
+            with contextlib.suppress(TargetError):
+                self._write(b"\n" * len(data))
+            raise
 
     def _interrupt(self) -> None:
         """Ctrl-C, until the shell answers again: what it reads at that moment, it forgets."""

@@ -307,6 +307,32 @@ def test_a_file_that_arrives_damaged_is_refused(
     with pytest.raises(TargetError, match="sent arrived damaged: SHA-256 on the target is "):
         console.put(path, str(tmp_path / "arrived"))
     assert (tmp_path / "arrived").read_bytes() == b"from before"
+    assert sorted(os.listdir(tmp_path)) == ["arrived", "sent"]
+
+
+def test_bytes_lost_on_the_way_leave_the_board_in_order(
+    console: Console, board: Board, tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ACKNOWLEDGE_TIMEOUT_S", 0.2)
+    path.write_bytes(b"marked" * 800)
+    board.to_board = lambda data: b"" if b"marked" in data else data
+    with pytest.raises(TargetError, match="upload was not acknowledged within"):
+        console.put(path, str(tmp_path / "arrived"))
+    assert console.run("echo in order", LONG_S).output == "in order\n"
+    assert os.listdir(tmp_path) == ["sent"]
+
+
+def test_a_file_for_which_there_is_no_room_is_not_run_as_commands(
+    boards: Boards, tmp_path: Path, path: Path
+) -> None:
+    console = Console(boards("ulimit -f 8; " + login_of("sh")).port)
+    console.log_in("root", LONG_S)
+    path.write_bytes(f"touch {tmp_path}/run-as-command\n".encode() * 2000)
+    with pytest.raises(TargetError, match=r"head -c .* gave "):
+        console.put(path, str(tmp_path / "arrived"))
+    assert console.run("echo in order", LONG_S).output == "in order\n"
+    assert os.listdir(tmp_path) == ["sent"]
+    console.close()
 
 
 def test_a_folder_that_cannot_be_made_is_named(console: Console, path: Path) -> None:
