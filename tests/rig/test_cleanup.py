@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rig.cleanup import Chip, Export, GpioState, judge_cleanup
 from rig.verdict import Kind, Outcome
@@ -116,3 +116,17 @@ def test_a_view_that_the_bench_may_not_have_is_not_passed(view: str, name: str) 
 def test_a_chip_that_makes_no_sense_is_refused_by_key(key: str, value: object) -> None:
     with pytest.raises(ValidationError, match=rf"\n{key}\n"):
         Chip.model_validate({**CHIP.model_dump(), key: value})
+
+
+@pytest.mark.parametrize(
+    "record", [CHIP, STATE, STATE.exports[462]], ids=["chip", "state", "export"]
+)
+def test_a_state_cannot_be_changed_after_it_was_read(record: BaseModel) -> None:
+    (name, value), *_ = record
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(record, name, value)
+
+
+def test_a_state_with_an_unknown_key_is_refused_by_key() -> None:
+    with pytest.raises(ValidationError, match=r"\npins\n"):
+        GpioState.model_validate({**STATE.model_dump(), "pins": {}})

@@ -256,6 +256,7 @@ def test_a_heartbeat_that_never_beat_vouches_for_nothing() -> None:
     assert {f.kind for f in verdict.not_passed()} == {Kind.STALL, *TIMING_KINDS}
     (stall,) = verdict.of_kind(Kind.STALL)
     assert "heartbeat never beat" in stall.text
+    assert stall.measured == 0
 
 
 def test_the_other_lines_are_counted() -> None:
@@ -328,7 +329,8 @@ def test_a_tolerance_that_would_pass_a_pulse_of_no_length_is_refused(
         ("cycles", "10"),
         ("on_ns", 0),
         ("off_ns", 0),
-        ("on_ns", 0.2),
+        ("on_ns", "200000000"),
+        ("off_ns", 300000000.0),
         ("final_level", 2),
         ("hold_ns", -1),
         ("hold_ns", "5"),
@@ -345,8 +347,8 @@ def test_an_expectation_that_makes_no_sense_is_refused_by_key(key: str, value: o
 def test_an_expectation_that_says_no_more_ends_off_and_is_held_for_no_time() -> None:
     shortest = Expectation(line="led", cycles=1, on_ns=2, off_ns=2, tolerance_ns=1)
     assert (shortest.final_level, shortest.hold_ns) == (0, 0)
-    exact = {**shortest.model_dump(), "hold_ns": 0, "tolerance_ns": 0}
-    assert Expectation.model_validate(exact).tolerance_ns == 0
+    exact = {**shortest.model_dump(), "on_ns": 1, "off_ns": 1, "hold_ns": 0, "tolerance_ns": 0}
+    assert Expectation.model_validate(exact).model_dump() == exact
 
 
 def test_a_capture_without_the_expected_line_cannot_be_judged() -> None:
