@@ -8,6 +8,7 @@ from pathlib import Path
 from rig.capture import Heartbeat, Stall
 
 PERIOD_NS = 5_000_000
+STOP_TIMEOUT_S = 10
 PROBE_EVERY = 10
 """Beats between two looks at how long the emulator waited for a CPU."""
 
@@ -30,25 +31,36 @@ class Heart:
         self._beats = 0
         self._worst_ns = 0
         self._stalls: list[Stall] = []
+        self._last_ns = _now_ns()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._thread.start()
 
     def stop(self) -> Heartbeat:
-        """Stop beating and tell how it went."""
+        """Stop beating and tell how it went.
+
+        A probe that failed or does not return has ended the beating early: a stall.
+        """
         self._done.set()
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=STOP_TIMEOUT_S)
+        self._note_gap()
         return Heartbeat(self._beats, self._worst_ns, tuple(self._stalls))
 
     def _beat(self) -> None:
         waited = self._probe()
         while not self._done.is_set():
-            due_ns = time.monotonic_ns() + PERIOD_NS
             time.sleep(PERIOD_NS / 1e9)
-            self._note(time.monotonic_ns() - due_ns, "heartbeat")
+            self._note_gap()
             self._beats += 1
             if self._beats % PROBE_EVERY == 0:
                 waited = self._look(waited)
+        self._look(waited)
+
+    def _note_gap(self) -> None:
+        """From beat to beat, so that it makes no difference where the thread was held up."""
+        now_ns = _now_ns()
+        self._note(now_ns - self._last_ns - PERIOD_NS, "heartbeat")
+        self._last_ns = now_ns
 
     def _look(self, before: Mapping[str, int]) -> Mapping[str, int]:
         now = self._probe()
@@ -60,6 +72,11 @@ class Heart:
         self._worst_ns = max(self._worst_ns, late_ns)
         if late_ns > self._stall_ns:
             self._stalls.append(Stall(time.time_ns(), late_ns, cause))
+
+
+def _now_ns() -> int:
+    """Of a clock that nobody can set and that goes on while the host sleeps."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def cpu_wait_of(pid: int) -> Probe:
