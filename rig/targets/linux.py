@@ -11,7 +11,7 @@ GPIO_CHIP = "pinctrl-bcm2835"
 _STATE = (
     """
 for c in /sys/class/gpio/gpiochip*; do
-  echo "chip,$(cat $c/base),$(cat $c/ngpio),$(cat $c/label)"
+  [ -e $c/base ] && echo "chip,$(cat $c/base),$(cat $c/ngpio),$(cat $c/label)"
 done
 for g in /sys/class/gpio/gpio[0-9]*; do
   [ -e $g/value ] && echo "export,${g##*/gpio},$(cat $g/direction),$(cat $g/value)"
@@ -35,9 +35,15 @@ def read_gpio_state(console: Console, functions: dict[str, str]) -> GpioState:
 
     Raises `TargetError` if the target does not answer as a Linux with sysfs GPIO does.
     """
-    rows = [line.split(",") for line in console.run(_STATE).output.splitlines()]
-    if ["state-end"] not in rows:
-        raise TargetError(f"cannot read the GPIO state of the target: {rows}")
+    rows = [line.split(",", 3) for line in console.run(_STATE).output.splitlines()]
+    try:
+        rows.remove(["state-end"])
+        return _state(rows, functions)
+    except (ValueError, IndexError) as error:
+        raise TargetError(f"cannot read the GPIO state of the target: {rows}") from error
+
+
+def _state(rows: list[list[str]], functions: dict[str, str]) -> GpioState:
     return GpioState(
         chips=tuple(
             Chip(label=r[3], base=int(r[1]), ngpio=int(r[2])) for r in rows if r[0] == "chip"
@@ -45,7 +51,7 @@ def read_gpio_state(console: Console, functions: dict[str, str]) -> GpioState:
         exports={
             int(r[1]): Export(direction=r[2], value=int(r[3])) for r in rows if r[0] == "export"
         },
-        holders=tuple(f"gpio-{r[1]} ({r[2]})" for r in rows if r[0] == "holder"),
+        holders=tuple(f"gpio-{r[1]} ({','.join(r[2:])})" for r in rows if r[0] == "holder"),
         functions=functions,
     )
 
