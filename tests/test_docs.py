@@ -1,0 +1,73 @@
+"""The documents say what is there: their links, commands, keys and names are checked."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rig.bench import Bench
+from rig.identity import REPOSITORY
+from rig.verdict import Kind
+
+DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+    dead = [link for link in links if not (document.parent / link).exists()]
+    assert dead == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_make_target_that_is_named_exists(document: Path) -> None:
+    listed = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    known = set(re.findall(r"^make (\S+)", listed.stdout, re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z][a-z-]*)", document.read_text(), re.MULTILINE))
+    assert named <= known
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_source_file_that_is_named_exists(document: Path) -> None:
+    text = document.read_text()
+    named = re.findall(r"`((?:rig|robot|reports|tender|tests|docs)/[\w./-]*)`", text)
+    assert [name for name in named if not (REPOSITORY / name).exists()] == []
+
+
+def test_readme_shows_the_two_commands_and_they_are_what_ci_runs() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    assert re.search(r"^make led ", readme, re.MULTILINE)
+    assert re.search(r"^make test ", readme, re.MULTILINE)
+    assert "make test" in (REPOSITORY / ".ci" / "run").read_text()
+
+
+def test_every_suite_is_in_the_readme() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    suites = [f"robot/{path.name}" for path in (REPOSITORY / "robot").glob("*.robot")]
+    assert [suite for suite in suites if f"| `{suite}` |" not in readme] == []
+
+
+def test_every_key_of_a_bench_file_is_documented() -> None:
+    documented = set(re.findall(r"^\| `([a-z_.]+)`", _read("benches.md"), re.MULTILINE))
+    assert documented == set(_keys())
+
+
+def test_every_kind_of_finding_is_documented() -> None:
+    rows = re.findall(r"^\| ((?:`[a-z-]+`(?:, )?)+) \|", _read("formats.md"), re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}
+    assert documented == {str(kind) for kind in Kind}
+
+
+def _read(name: str) -> str:
+    return (REPOSITORY / "docs" / name).read_text()
+
+
+def _keys() -> list[str]:
+    """`name`, `target.kind`, ...: the sections by their models, free mappings as one key."""
+    keys = []
+    for name, info in Bench.model_fields.items():
+        inner = getattr(info.annotation, "model_fields", None)
+        if not info.exclude:
+            keys += [f"{name}.{key}" for key in inner] if inner else [name]
+    return keys
