@@ -127,6 +127,10 @@ def test_a_state_cannot_be_changed_after_it_was_read(record: BaseModel) -> None:
         setattr(record, name, value)
 
 
+def test_a_chip_of_one_line_is_a_chip() -> None:
+    assert Chip.model_validate({**CHIP.model_dump(), "ngpio": 1}).ngpio == 1
+
+
 def test_a_state_with_an_unknown_key_is_refused_by_key() -> None:
     with pytest.raises(ValidationError, match=r"\npins\n"):
         GpioState.model_validate({**STATE.model_dump(), "pins": {}})

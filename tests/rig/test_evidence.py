@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from blinks import TEN_BLINKS, good, stuck_low
+from pydantic import ValidationError
 
 import rig
 from rig.cleanup import Chip, Export, GpioState
@@ -97,6 +98,20 @@ def test_evidence_comes_back_as_it_was_sealed(tmp_path: Path) -> None:
     assert evidence.judge().outcome is Outcome.PASS
 
 
+def test_a_run_is_the_first_proof_unless_it_says_otherwise(tmp_path: Path) -> None:
+    run = sealed(tmp_path / "run").run
+    assert (run.purpose, run.repeats) == ("proof", 0)
+    assert run.clock == "CLOCK_REALTIME of the rig's host, ns since 1970 UTC"
+
+
+def test_evidence_cannot_be_changed_once_it_is_read(tmp_path: Path) -> None:
+    evidence = sealed(tmp_path / "run")
+    with pytest.raises(AttributeError, match="cannot assign"):
+        evidence.console = "SUCCESS"  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        evidence.run.exit_status = 0
+
+
 def test_run_json_holds_the_hash_of_every_other_file(tmp_path: Path) -> None:
     evidence = sealed(tmp_path / "run")
     hashes = {
@@ -167,6 +182,13 @@ def test_an_interrupted_run_leaves_the_evidence_beside_it(tmp_path: Path) -> Non
         beside = sealed(tmp_path / "led" / "whole")
     assert read_evidence(beside.folder).judge().outcome is Outcome.PASS
     assert find_evidence(tmp_path) == [beside.folder]
+
+
+def test_an_existing_folder_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    evidence = sealed(tmp_path / "run")
+    with pytest.raises(EvidenceError, match=r"run exists already; evidence is never overwritten"):
+        EvidenceFolder(evidence.folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_name_taken_during_the_run_is_not_overwritten(tmp_path: Path) -> None:
