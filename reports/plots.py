@@ -239,7 +239,7 @@ def _histogram(run: Run, kind: str, errors: _Errors) -> Picture:
             f"{plural(len(errors.errors_us), 'sample')}, limits ±{errors.tolerance_us:,.1f} µs, "
             f"uncertainty {errors.uncertainty_us:,.1f} µs"
         )
-        return Picture(inline(figure, f"{kind} error: {run.label}: {caption}"), caption)
+        return Picture(inline(figure, f"{kind} error: {run.label}"), caption)
 
 
 def _draw_ruler(axes: Axes, errors: _Errors) -> None:

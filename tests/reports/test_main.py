@@ -58,6 +58,18 @@ def test_a_report_that_cannot_be_written_leaves_no_draft(
     assert sorted(path.name for path in results.path.iterdir()) == ["led", "report.html"]
 
 
+def test_a_reader_of_the_old_report_never_sees_half_of_a_new_one(results: ResultsFolder) -> None:
+    results.add("Blinks")
+    old = results.path / "old.html"
+    old.hardlink_to(write_report(results.path).html)
+    before = old.read_text()
+
+    results.add("Blinks Again")
+    write_report(results.path)
+
+    assert old.read_text() == before
+
+
 def test_a_folder_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([])

@@ -173,6 +173,25 @@ def test_a_run_that_differs_says_so_itself(results: ResultsFolder) -> None:
     assert shown.count("../build/hvt as /tmp/tender, SHA-256 " + "7e" * 32) == 1
 
 
+def test_what_differs_is_not_said_of_all(results: ResultsFolder) -> None:
+    results.add("Blinks", Made(cycles=2))
+    results.add("Blinks Again", Made(cycles=3))
+
+    shown = words(Page(page_of(results)))
+
+    assert "Command line" in shown
+    assert "Command line" not in shown[shown.index("What ran") :]
+
+
+def test_each_run_has_its_own_errors(results: ResultsFolder) -> None:
+    results.add("Blinks", Made(cycles=4))
+    results.add("Blinks Again", Made(cycles=7))
+
+    shown = words(Page(page_of(results)))
+
+    assert re.findall(r"(\d+) samples?, limits", shown) == ["4", "3", "3", "7", "6", "6"]
+
+
 def test_missing_edges_are_told_where_the_measurement_is(results: ResultsFolder) -> None:
     results.add("Blinks", Made(lost=3))
 
