@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* The virtual CPU: what a guest starts with, and how its exits are answered. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "fake_kvm.h"
 #include "hvt_internal.h"
 #include "unit.h"
 
@@ -56,7 +59,10 @@ GUEST(idle, "hlt");
 GUEST(trap, TRAP);
 GUEST(write_code, "movb $0, 0x100800");
 GUEST(write_beyond, "mov $0x400000, %eax\n movb $0, (%rax)");
+GUEST(read_zero_page, "movb 8, %al\n" HALT);
+GUEST(read_page_tables, "movb 0x2000, %al\n" HALT);
 GUEST(write_page_tables, "movb $0, 0x2000");
+GUEST(ask_cpuid, "xor %eax, %eax\n cpuid\n test %ebx, %ebx\n jz 1f\n" HALT "1:" TRAP);
 GUEST(write_boot_info, "movb $0, 0x10000");
 GUEST(read_boot_info, "movb 0x10000, %al\n" HALT);
 GUEST(loop, "1: jmp 1b");
@@ -74,36 +80,12 @@ static const struct row arch_rows[] = {
     ROW(idle, 1, "KVM: unhandled exit: exit_reason=0x5"),
     ROW(trap, 1, FAULT),
     ROW(write_beyond, 1, FAULT),
+    ROW(read_zero_page, 1, FAULT),
+    ROW(read_page_tables, 1, FAULT),
     ROW(write_page_tables, 1, FAULT),
     ROW(write_boot_info, 1, FAULT),
+    ROW(ask_cpuid, 7, ""),
 };
-
-/* As `rep outsl` gives it; some KVMs cannot run that, so it is made up. */
-static struct kvm_run string_exit = { .exit_reason = KVM_EXIT_IO,
-    .io = { .direction = KVM_EXIT_IO_OUT, .size = 4, .port = 0x502, .count = 2,
-        .data_offset = 0 } };
-
-static void handle_string_exit(void *arg)
-{
-    struct hvt the_hvt = { .run = &string_exit };
-    uint64_t nr;
-    hvt_gpa_t gpa;
-
-    (void)arg;
-    hvt_vcpu_hypercall(&the_hvt, &nr, &gpa);
-}
-
-static void a_string_of_hypercalls_is_refused(void)
-{
-    EXPECT_ENDING(handle_string_exit, NULL, 1, BAD_ACCESS "0x502 size=4 count=2");
-    string_exit.io.count = 1;
-    EXPECT_ENDING(handle_string_exit, NULL, UNIT_RETURNED, "");
-}
-
-static void run_arch_tests(void)
-{
-    TEST(a_string_of_hypercalls_is_refused);
-}
 
 #elif defined(__aarch64__)
 
@@ -129,6 +111,8 @@ GUEST(load, WINDOW "ldr w0, [x1, #0x10]");
 GUEST(store_between, WINDOW "str w0, [x1, #0x14]");
 GUEST(write_code, "mov x0, #0x100000\n strb w0, [x0, #0x800]");
 GUEST(write_beyond, VECTORS "mov x0, #0x400000\n strb w0, [x0]\n" VECTOR_CODE);
+GUEST(read_zero_page, VECTORS "mov x0, #8\n ldrb w0, [x0]\n" VECTOR_CODE);
+GUEST(read_page_tables, VECTORS "mov x0, #0x2000\n ldrb w0, [x0]\n" VECTOR_CODE);
 GUEST(write_page_tables, VECTORS "mov x0, #0x2000\n strb w0, [x0]\n" VECTOR_CODE);
 GUEST(write_boot_info, VECTORS "mov x0, #0x10000\n strb w0, [x0]\n" VECTOR_CODE);
 GUEST(read_boot_info, "mov x0, #0x10000\n ldrb w0, [x0]\n" HALT);
@@ -144,13 +128,12 @@ static const struct row arch_rows[] = {
     ROW(store_between, 1, BAD_ACCESS "0x100000014 size=4 write"),
     ROW(load, 1, BAD_ACCESS "0x100000010 size=4 read"),
     ROW(write_beyond, 9, ""),
+    ROW(read_zero_page, 9, ""),
+    ROW(read_page_tables, 9, ""),
     ROW(write_page_tables, 9, ""),
     ROW(write_boot_info, 9, ""),
 };
 
-static void run_arch_tests(void)
-{
-}
 
 #endif
 
@@ -244,6 +227,122 @@ static void the_guest_does_not_learn_what_backs_a_device(void)
     EXPECT(copy->e[0].backing == 0 && mft->e[0].backing == 5);
 }
 
+/* ---- A KVM that fails ---------------------------------------------------- */
+
+/* Runs the guest `halt`. */
+static void run_with_defect(void *defect)
+{
+    fake_kvm_defect = *(struct fake_kvm_defect *)defect;
+    run((void *)&common_rows[0]);
+}
+
+#define EXPECT_WITH(status, says, ...) \
+    EXPECT_ENDING(run_with_defect, (&(struct fake_kvm_defect){ __VA_ARGS__ }), \
+            (status), (says))
+
+static void an_interrupted_guest_runs_on(void)
+{
+    EXPECT_WITH(7, "", KVM_RUN, 3, EINTR, 0);
+}
+
+static void a_fault_of_the_host_is_a_translation_fault(void)
+{
+    EXPECT_WITH(1, "host/guest translation fault: pc=0x100000", KVM_RUN, 1, EFAULT, 0);
+}
+
+static void other_errors_of_kvm_are_named(void)
+{
+    EXPECT_WITH(1, "KVM_RUN: Input/output error: pc=0x100000", KVM_RUN, 1, EIO, 0);
+    EXPECT_WITH(1, "KVM: KVM_CREATE_VM: Operation not permitted", KVM_CREATE_VM, 1,
+            EPERM, 0);
+    EXPECT_WITH(1, "KVM: the API version is not 12", KVM_GET_API_VERSION, 1, 0, 11);
+}
+
+/* KVM_RUN returns at once with the exit that `run` was given. */
+static void handle_exit(void *exit)
+{
+    build(&common_rows[0]);
+    *hvt.run = *(struct kvm_run *)exit;
+    fake_kvm_defect = (struct fake_kvm_defect){ KVM_RUN, 1, 0, 0 };
+    hvt_vcpu_loop(&hvt);
+}
+
+static void exits_that_are_no_hypercall_are_named(void)
+{
+    struct kvm_run entry = { .exit_reason = KVM_EXIT_FAIL_ENTRY,
+        .fail_entry = { .hardware_entry_failure_reason = 0x123 } };
+    struct kvm_run internal = { .exit_reason = KVM_EXIT_INTERNAL_ERROR,
+        .internal = { .suberror = 2 } };
+    struct kvm_run other = { .exit_reason = KVM_EXIT_SHUTDOWN };
+
+    EXPECT_ENDING(handle_exit, &entry, 1,
+            "entry failure: hardware_entry_failure_reason=0x123 pc=0x100000");
+    EXPECT_ENDING(handle_exit, &internal, 1, "internal error: suberror=0x2 pc=0x1000");
+    EXPECT_ENDING(handle_exit, &other, 1, "unhandled exit: exit_reason=0x8 pc=0x1000");
+}
+
+static void device_access_inside_memory_is_a_translation_fault(void)
+{
+    struct kvm_run exit = { .exit_reason = KVM_EXIT_MMIO,
+        .mmio = { .phys_addr = MEM_SIZE - 1, .len = 4, .is_write = 1 } };
+
+    EXPECT_ENDING(handle_exit, &exit, 1, "host/guest translation fault");
+    exit.mmio.phys_addr = MEM_SIZE;
+    EXPECT_ENDING(handle_exit, &exit, 1, "solo5-hvt: ");
+}
+
+#if defined(__x86_64__)
+
+/* As `rep outsl` gives it, which not every KVM can run. */
+static void a_string_of_hypercalls_is_refused(void)
+{
+    struct kvm_run exit = { .exit_reason = KVM_EXIT_IO, .io = {
+        .direction = KVM_EXIT_IO_OUT, .size = 4, .port = 0x502, .count = 2 } };
+
+    EXPECT_ENDING(handle_exit, &exit, 1, BAD_ACCESS "0x502 size=4 count=2");
+}
+
+static void a_long_list_of_cpu_features_is_taken(void)
+{
+    EXPECT_WITH(7, "", KVM_GET_SUPPORTED_CPUID, 3, E2BIG, 0);
+    EXPECT_WITH(1, "more than 6400 CPUID entries", KVM_GET_SUPPORTED_CPUID, 100,
+            E2BIG, 0);
+    EXPECT_WITH(1, "KVM: KVM_GET_SUPPORTED_CPUID: Input/output error",
+            KVM_GET_SUPPORTED_CPUID, 1, EIO, 0);
+}
+
+static void an_unstable_counter_is_refused(void)
+{
+    EXPECT_WITH(1, "the host's TSC is unstable", KVM_GET_TSC_KHZ, 1, EIO, 0);
+    EXPECT_WITH(1, "the host's TSC is unstable", KVM_GET_TSC_KHZ, 1, 0, 0);
+    EXPECT_WITH(1, "cannot tell the frequency", KVM_CHECK_EXTENSION, 1, 0, 0);
+}
+
+static void the_descriptor_table_lies_where_the_abi_has_it(void)
+{
+    static const uint64_t gdt[] = { 0, UINT64_C(0x00af99000000ffff),
+        UINT64_C(0x00cf93000000ffff) };
+
+    build(&common_rows[0]);
+    EXPECT(memcmp(hvt_mem_build(&hvt.mem, 0x1000), gdt, sizeof(gdt)) == 0);
+}
+
+static void run_arch_tests(void)
+{
+    TEST(a_string_of_hypercalls_is_refused);
+    TEST(a_long_list_of_cpu_features_is_taken);
+    TEST(an_unstable_counter_is_refused);
+    TEST(the_descriptor_table_lies_where_the_abi_has_it);
+}
+
+#else
+
+static void run_arch_tests(void)
+{
+}
+
+#endif
+
 static void run_rows(const struct row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -253,7 +352,6 @@ static void run_rows(const struct row *rows, size_t count)
 int main(int argc, char **argv)
 {
     unit_start(argc, argv);
-    run_arch_tests();
     if (access("/dev/kvm", R_OK | W_OK) != 0) {
         unit_skip("all tests of the virtual CPU", "this host has no usable /dev/kvm");
         return unit_finish();
@@ -264,5 +362,11 @@ int main(int argc, char **argv)
     TEST(the_guest_is_told_its_counters_frequency);
     TEST(boot_info_leads_to_manifest_and_command_line);
     TEST(the_guest_does_not_learn_what_backs_a_device);
+    TEST(an_interrupted_guest_runs_on);
+    TEST(a_fault_of_the_host_is_a_translation_fault);
+    TEST(other_errors_of_kvm_are_named);
+    TEST(exits_that_are_no_hypercall_are_named);
+    TEST(device_access_inside_memory_is_a_translation_fault);
+    run_arch_tests();
     return unit_finish();
 }
