@@ -354,9 +354,8 @@ def _edges_from_table(table: pa.Table, lines: tuple[str, ...]) -> NDArray[np.voi
         edges[column] = table[column].to_numpy()
     position = {name: index for index, name in enumerate(lines)}
     encoded = table["line"].combine_chunks()
-    if table.num_rows:
-        codes = np.array([position[name] for name in encoded.dictionary.to_pylist()])
-        edges["line"] = codes[encoded.indices.to_numpy()]
+    codes = np.array([position[name] for name in encoded.dictionary.to_pylist()], np.uint16)
+    edges["line"] = codes[encoded.indices.to_numpy()]
     return edges
 
 

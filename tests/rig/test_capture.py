@@ -134,7 +134,30 @@ def test_edges_come_with_names_in_time_order() -> None:
 
 def test_an_empty_array_of_edges_has_the_right_type() -> None:
     assert edge_array([]).dtype == EDGE_DTYPE
-    assert not len(Capture((), edge_array([]), {}, 0, 0, GOOD.clock).edges)
+
+
+def test_a_capture_that_says_no_more_is_complete_and_sees_levels_alone() -> None:
+    capture = Capture((), edge_array([]), {}, 0, 0, CLOCK)
+    assert capture.is_complete
+    assert not capture.sees_modes
+    assert capture.heartbeat is None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        CLOCK,
+        GOOD,
+        GOOD.modes[0],
+        Heartbeat(beats=1, worst_ns=1),
+        Stall(time_ns=1, late_ns=1, cause="heartbeat"),
+    ],
+    ids=lambda record: type(record).__name__,
+)
+def test_what_was_captured_cannot_be_changed(record: object) -> None:
+    (name, value), *_ = vars(record).items()
+    with pytest.raises(AttributeError, match="cannot assign"):
+        setattr(record, name, value)
 
 
 @pytest.mark.parametrize(
