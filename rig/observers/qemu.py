@@ -137,7 +137,9 @@ class TraceReader:
             return self._marks.pop(number)
 
     def close(self) -> None:
-        """Stop reading."""
+        """Stop reading; safe to call at any time."""
+        if self._closing:
+            return
         self._closing = True
         self._thread.join(timeout=5)
         os.close(self._fifo)
@@ -224,7 +226,10 @@ class QemuObserver:
         end = self._agreed_mark()
         stepped_ns = abs(_clock_offset_ns() - self._clock_offset_ns)
         if stepped_ns > CLOCK_STEP_LIMIT_NS + (end.time_ns - self._start.time_ns) * 500 // 10**6:
-            raise ObserverError(f"this host's clock was set by {stepped_ns} ns during the capture")
+            raise ObserverError(
+                f"this host's clock jumped by {stepped_ns} ns during the capture: it was set, "
+                "or the host slept"
+            )
         start, names = self._start, self._lines
         return Capture(
             lines=names,
