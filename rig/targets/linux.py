@@ -35,7 +35,7 @@ def read_gpio_state(console: Console, functions: dict[str, str]) -> GpioState:
 
     Raises `TargetError` if the target does not answer as a Linux with sysfs GPIO does.
     """
-    rows = [line.split(",", 3) for line in console.run(_STATE).output.splitlines()]
+    rows = [line.split(",") for line in console.run(_STATE).output.splitlines()]
     try:
         rows.remove(["state-end"])
         return _state(rows, functions)

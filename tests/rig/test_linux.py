@@ -173,7 +173,8 @@ def test_another_board_is_answered_with_the_chips_it_has(tmp_path: Path) -> None
         facts_of(target)
 
 
-def test_a_chip_of_the_right_name_with_other_lines_is_another_chip() -> None:
-    chip = HEADER.model_copy(update={"ngpio": 58})
-    with pytest.raises(TargetError, match=r"it has: pinctrl-bcm2835$"):
+@pytest.mark.parametrize("other", [{"ngpio": 58}, {"label": "pinctrl-bcm2711"}])
+def test_a_chip_is_found_by_its_name_and_its_lines(other: dict[str, object]) -> None:
+    chip = HEADER.model_copy(update=other)
+    with pytest.raises(TargetError, match=f"it has: {chip.label}$"):
         find_chip(GpioState(chips=(chip,), exports={}, holders=()))
