@@ -1,0 +1,425 @@
+"""Shows that no keyword passes on what was not found out, and that a broken bench is told apart."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from robot.api import ExecutionResult, logger
+
+import reports
+from rig import keywords as module
+from rig.cleanup import Export, GpioState
+from rig.errors import BenchError, BenchFileError, TargetError
+from rig.keywords import RigLibrary, Run
+from rig.session import Session
+from rig.targets.console import Result
+from rig.verdict import Expectation, Finding, Kind, Outcome, Verdict
+
+REPOSITORY = Path(__file__).parents[2]
+MS = timedelta(milliseconds=1)
+BLINK = (1, 200 * MS, 200 * MS)
+ONLY_WHEN_BAD = {Kind.INCOMPLETE, Kind.STALL}
+EXPECTED = Expectation(line="led", cycles=1, on_ns=2, off_ns=2, tolerance_ns=1)
+
+
+# With Robot Framework, as its users meet it.
+
+SUITE = """
+*** Settings ***
+Resource          {repository}/robot/resources/led.resource
+Suite Setup       {setup}
+Suite Teardown    Close Bench
+
+*** Test Cases ***
+LED Blinks
+    ${{run}} =    Run LED Unikernel    cycles=2    on=200 ms    off=300 ms
+    Verdict Should Be Pass    ${{run}}
+"""
+BROKEN_BENCH = "name: desk\ntarget: {kind: virtual-pie}\n"
+SUITES = {
+    "Missing": "Open Bench    nowhere/desk.yaml",
+    "Broken": "Open Bench    broken.yaml",
+    "Closed": "No Operation",
+}
+
+
+@pytest.fixture(scope="module")
+def messages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What Robot says of the one test in each of the suites; all must have failed."""
+    folder = tmp_path_factory.mktemp("robot")
+    (folder / "broken.yaml").write_text(BROKEN_BENCH)
+    for name, setup in SUITES.items():
+        text = SUITE.format(repository=REPOSITORY, setup=setup)
+        (folder / f"{name}.robot").write_text(text)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "robot", "--outputdir", "out", *(f"{n}.robot" for n in SUITES)]
+    robot = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert robot.returncode == len(SUITES), robot.stdout + robot.stderr
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["out"]
+    suites = ExecutionResult(str(folder / "out" / "output.xml")).suite.suites
+    return {suite.name: suite.tests[0].message for suite in suites}
+
+
+def test_a_missing_bench_fails_the_tests_as_a_bench_error(messages: dict[str, str]) -> None:
+    words = "BenchFileError: nowhere/desk.yaml: No such file or directory; nowhere has no bench"
+    assert messages["Missing"].startswith(f"Parent suite setup failed:\n{words}")
+
+
+def test_a_broken_bench_fails_the_tests_with_every_fault(messages: dict[str, str]) -> None:
+    first, *faults = messages["Broken"].removeprefix("Parent suite setup failed:\n").splitlines()
+    assert first == (
+        "BenchFileError: broken.yaml:2: target.kind: Input should be 'virtual-pi', "
+        "not 'virtual-pie'"
+    )
+    assert "broken.yaml:1: limits: this key is missing" in faults
+
+
+def test_a_bench_that_was_never_opened_fails_the_tests_as_a_bench_error(
+    messages: dict[str, str],
+) -> None:
+    assert messages["Closed"].startswith("BenchError: no bench is open;")
+
+
+# Keywords that say what should be.
+
+Should = Callable[[RigLibrary, Run], None]
+SHOULD: dict[str, tuple[Should, set[Kind]]] = {
+    "blinked": (
+        RigLibrary.led_should_have_blinked_as_commanded,
+        {Kind.INITIAL_LEVEL, Kind.COUNT, Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD},
+    ),
+    "ended": (
+        lambda library, run: library.led_should_have_ended(run, "off"),
+        {Kind.FINAL_LEVEL, Kind.HOLD_TIME},
+    ),
+    "no other": (RigLibrary.no_other_pin_should_have_moved, {Kind.FOREIGN}),
+    "released": (
+        RigLibrary.line_should_have_been_exported_driven_and_released,
+        {Kind.RELEASE},
+    ),
+    "as before": (RigLibrary.target_should_be_as_before, {Kind.CLEANUP}),
+    "succeeded": (
+        RigLibrary.unikernel_should_have_succeeded,
+        {Kind.CONSOLE, Kind.GUEST_RECORD, Kind.EXIT_STATUS},
+    ),
+    "pass": (RigLibrary.verdict_should_be_pass, set(Kind)),
+}
+EACH_KIND = [(should, kind) for should, kinds in SHOULD.values() for kind in sorted(kinds)]
+each_keyword = pytest.mark.parametrize(("should", "kinds"), SHOULD.values(), ids=list(SHOULD))
+each_kind = pytest.mark.parametrize(
+    ("should", "kind"),
+    EACH_KIND,
+    ids=[f"{name}-{kind}" for name, (_, kinds) in SHOULD.items() for kind in sorted(kinds)],
+)
+
+
+def finding(kind: Kind, outcome: Outcome = Outcome.PASS) -> Finding:
+    return Finding(kind, outcome, f"{kind} is as it is")
+
+
+def run_with(*findings: Finding) -> Run:
+    evidence: Any = SimpleNamespace(run=SimpleNamespace(expectation=EXPECTED), folder=Path("f"))
+    return Run(evidence, Verdict(findings))
+
+
+def all_but(*kinds: Kind) -> list[Finding]:
+    return [finding(kind) for kind in Kind if kind not in kinds and kind not in ONLY_WHEN_BAD]
+
+
+@each_keyword
+def test_a_keyword_passes_on_what_it_is_about_whatever_else_fails(
+    should: Should, kinds: set[Kind]
+) -> None:
+    others = [finding(kind, Outcome.FAIL) for kind in Kind if kind not in kinds]
+    should(RigLibrary(), run_with(*all_but(*set(Kind) - kinds), *others))
+
+
+@each_kind
+@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.INCONCLUSIVE])
+def test_a_keyword_fails_on_each_finding_that_does_not_pass(
+    should: Should, kind: Kind, outcome: Outcome
+) -> None:
+    run = run_with(*all_but(), finding(kind, outcome))
+    with pytest.raises(AssertionError) as caught:
+        should(RigLibrary(), run)
+    assert str(caught.value) == f"{outcome}\n  {outcome}: {kind} is as it is"
+
+
+@each_kind
+def test_a_keyword_fails_on_what_was_not_found_out(should: Should, kind: Kind) -> None:
+    if kind in ONLY_WHEN_BAD:
+        should(RigLibrary(), run_with(*all_but(kind)))
+        return
+    with pytest.raises(AssertionError) as caught:
+        should(RigLibrary(), run_with(*all_but(kind)))
+    assert str(caught.value) == f"INCONCLUSIVE\n  nothing was found out about {kind}"
+
+
+def test_the_worst_of_several_findings_comes_first() -> None:
+    run = run_with(finding(Kind.CONSOLE, Outcome.INCONCLUSIVE), finding(Kind.COUNT, Outcome.FAIL))
+    with pytest.raises(AssertionError, match=r"^FAIL\n"):
+        RigLibrary().verdict_should_be_pass(run)
+
+
+def test_asking_for_another_end_than_was_ordered_is_a_mistake_of_the_suite() -> None:
+    with pytest.raises(ValueError, match="this run was told to end off, not on"):
+        RigLibrary().led_should_have_ended(run_with(*all_but()), "on")
+
+
+CAUGHT = [
+    ([], ["count"], "verdict PASS, failing nothing, expected count"),
+    ([(Kind.COUNT, Outcome.INCONCLUSIVE)], ["count"], "verdict INCONCLUSIVE, failing nothing"),
+    ([(Kind.COUNT, Outcome.FAIL)], ["period"], "verdict FAIL, failing count, expected period"),
+    ([(Kind.COUNT, Outcome.FAIL)], ["count", "period"], "failing count, expected count, period"),
+    (
+        [(Kind.COUNT, Outcome.FAIL), (Kind.PERIOD, Outcome.FAIL)],
+        ["count"],
+        "failing count, period, expected count\n  FAIL: count is as it is\n  FAIL: period",
+    ),
+    ([(Kind.COUNT, Outcome.FAIL)], [], "failing count, expected "),
+    ([], [], "verdict PASS, failing nothing, expected "),
+]
+
+
+@pytest.mark.parametrize(("found", "kinds", "words"), CAUGHT)
+def test_a_defect_that_is_found_as_something_else_is_not_caught(
+    found: list[tuple[Kind, Outcome]], kinds: list[str], words: str
+) -> None:
+    findings = [finding(kind, outcome) for kind, outcome in found]
+    run = run_with(*all_but(*(kind for kind, _ in found)), *findings)
+    with pytest.raises(AssertionError, match=f"the defect was not caught as it should: .*{words}"):
+        RigLibrary().defect_should_be_caught(run, *kinds)
+
+
+def test_a_defect_is_caught_by_exactly_its_findings() -> None:
+    bad = [finding(kind, Outcome.FAIL) for kind in (Kind.ON_TIME, Kind.PERIOD, Kind.PERIOD)]
+    run = run_with(*all_but(), *bad, finding(Kind.OFF_TIME, Outcome.INCONCLUSIVE))
+    RigLibrary().defect_should_be_caught(run, "period", "on-time")
+
+
+# Keywords that do something.
+
+
+class FakeSession:
+    """A session with a bench of one line, which runs nothing and remembers everything."""
+
+    def __init__(self) -> None:
+        limits = SimpleNamespace(tolerance_ms=60, run_timeout_s=7)
+        self.bench = SimpleNamespace(name="desk", lines={"led": 25, "lamp": 3}, limits=limits)
+        self.facts = {"board": "Pi", "kernel": "6.1", "gpio_chip": "chip", "gpio_base": 458}
+        self.images = {"tender": 1, "test_led": 2}
+        self.states = [GpioState(chips=(), exports={}, holders=())] * 2
+        self.result = Result(1, "no such line", 0, 0)
+        self.repeats = 0
+        self.did: list[Any] = []
+        self.target = SimpleNamespace(console=self)
+
+    def run(self, *order: Any, **limits: Any) -> Any:
+        self.did.append((*order, *limits.values()))
+        if isinstance(order[0], str):
+            return self.result
+        record = SimpleNamespace(command=order[0].command, repeats=self.repeats)
+        evidence = SimpleNamespace(run=record, before="the state before", folder=order[1])
+        order[1].mkdir(parents=True)
+        return evidence, Verdict((finding(Kind.COUNT),))
+
+    def gpio_state(self) -> GpioState:
+        return self.states.pop(0)
+
+    def restore(self, before: object) -> None:
+        self.did.append(before)
+
+    def sysfs_number(self, line: str) -> int:
+        return 458 + int(self.bench.lines[line])
+
+    def close(self) -> None:
+        self.did.append("closed")
+
+
+@pytest.fixture
+def session() -> FakeSession:
+    return FakeSession()
+
+
+@pytest.fixture
+def library(session: FakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RigLibrary:
+    """With a bench that is open."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "load_bench", lambda path: session.bench)
+    monkeypatch.setattr(Session, "open", lambda bench: session)
+    monkeypatch.setattr(module, "_where", lambda: ("Led", "LED Blinks"))
+    library = RigLibrary()
+    library.open_bench("desk.yaml")
+    return library
+
+
+def test_a_run_is_ordered_as_the_suite_says(library: RigLibrary, session: FakeSession) -> None:
+    run = library.run_led_unikernel(2, 200 * MS, 300 * MS, "on")
+    (order, folder), before = session.did
+    assert order.command == (
+        "/opt/rig/tender --led:led0=25 -- /opt/rig/test_led "
+        "cycles=2 on_us=200000 off_us=300000 final=1"
+    )
+    assert (order.suite, order.test, order.purpose) == ("Led", "LED Blinks", "proof")
+    assert (order.tender, order.unikernel) == ("tender", "test_led")
+    assert order.timeout_s == 1.3 + 7
+    assert order.expectation == Expectation(
+        line="led",
+        cycles=2,
+        on_ns=200_000_000,
+        off_ns=300_000_000,
+        final_level=1,
+        hold_ns=300_000_000,
+        tolerance_ns=60_000_000,
+    )
+    assert order.console_wanted == (
+        "test_led: cycles=2 on_us=200000 off_us=300000 final=1",
+        "SUCCESS",
+    )
+    assert folder.parts[0] == "results"
+    assert folder.parts[1].endswith("Z-desk")
+    assert before == "the state before"
+    assert str(run) == f"PASS {folder}"
+
+
+@pytest.mark.parametrize(
+    ("defect", "expected"),
+    [
+        ({"expected_cycles": 3}, {"cycles": 3}),
+        ({"expected_on": 100 * MS}, {"on_ns": 100_000_000}),
+        ({"tender": "never-unexports"}, {}),
+    ],
+)
+def test_a_planted_defect_is_marked_and_the_order_stays(
+    library: RigLibrary, session: FakeSession, defect: Any, expected: dict[str, int]
+) -> None:
+    library.run_led_unikernel(2, 200 * MS, 300 * MS, line="lamp", **defect)
+    order = session.did[0][0]
+    assert order.purpose == "defect"
+    assert order.command == (
+        f"/opt/rig/{defect.get('tender', 'tender')} --led:led0=3 -- /opt/rig/test_led "
+        "cycles=2 on_us=200000 off_us=300000 final=0"
+    )
+    fields = {"cycles": 2, "on_ns": 200_000_000, "line": "lamp"} | expected
+    assert {key: getattr(order.expectation, key) for key in fields} == fields
+
+
+def test_a_second_run_of_a_test_has_a_folder_of_its_own(
+    library: RigLibrary, session: FakeSession
+) -> None:
+    for _ in range(3):
+        library.run_led_unikernel(*BLINK)
+    folders = [did[1] for did in session.did if isinstance(did, tuple)]
+    assert len(set(folders)) == 3
+    assert {folder.parent for folder in folders} == {folders[0].parent}
+    assert [folder.name.removeprefix(folders[0].name) for folder in folders] == ["", "-2", "-3"]
+
+
+def test_a_repeated_run_is_a_warning(
+    library: RigLibrary, session: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(logger, "warn", warnings.append)
+    library.run_led_unikernel(*BLINK)
+    assert warnings == []
+    session.repeats = 2
+    library.run_led_unikernel(*BLINK)
+    assert warnings == ["repeated 2 times: the bench stalled"]
+
+
+@pytest.mark.parametrize("runs", [0, 2])
+def test_a_report_is_written_once_and_only_over_runs(
+    library: RigLibrary, session: FakeSession, monkeypatch: pytest.MonkeyPatch, runs: int
+) -> None:
+    written: list[Path] = []
+    monkeypatch.setattr(library, "_write_report", written.append)
+    for _ in range(runs):
+        library.run_led_unikernel(*BLINK)
+    for _ in range(2):
+        library.close_bench()
+    assert session.did.count("closed") == 1
+    assert [path.parent for path in written] == [Path("results")] * bool(runs)
+
+
+def test_the_report_says_where_it_lies(
+    library: RigLibrary, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    report = SimpleNamespace(text="all well", html=tmp_path / "results" / "report.html")
+    builtin = SimpleNamespace(get_variable_value=lambda name: str(tmp_path / "out"))
+    monkeypatch.setattr(reports, "write_report", lambda path: report)
+    monkeypatch.setattr(module, "BuiltIn", lambda: builtin)
+    monkeypatch.setattr(logger, "console", told.append)
+    monkeypatch.setattr(logger, "info", lambda text, html=False: told.append(text))
+    library.run_led_unikernel(*BLINK)
+    told.clear()
+    library.close_bench()
+    assert told == ["\nall well", '<a href="../results/report.html">Latency report</a>']
+
+
+def test_a_bench_that_cannot_be_opened_is_not_open(
+    library: RigLibrary, session: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise BenchFileError(f"{path}: no such key")
+
+    library.close_bench()
+    monkeypatch.setattr(module, "load_bench", fail)
+    with pytest.raises(BenchFileError):
+        library.open_bench("desk.yaml")
+    with pytest.raises(BenchError, match="no bench is open"):
+        library.run_led_unikernel(*BLINK)
+
+
+def test_a_refusal_has_its_status_and_every_message(
+    library: RigLibrary, session: FakeSession
+) -> None:
+    library.tender_should_refuse("--led:led0=99 -- {test_led}", "no such", "line")
+    assert session.did == [("/opt/rig/tender --led:led0=99 -- /opt/rig/test_led 2>&1", 30)]
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (Result(0, "no such line", 0, 0), "exit status 0, expected 1; said: 'no such line'"),
+        (Result(1, "no such", 0, 0), "said: 'no such', expected: 'no such', 'line'"),
+        (Result(1, "", 0, 0), "exit status 1, expected 1; said: '', expected: 'no such'"),
+    ],
+)
+def test_a_refusal_of_another_kind_fails(
+    library: RigLibrary, session: FakeSession, result: Result, words: str
+) -> None:
+    session.result = result
+    with pytest.raises(AssertionError, match=words):
+        library.tender_should_refuse("--led:led0=99", "no such", "line")
+
+
+def test_a_refusal_that_touches_a_pin_fails(library: RigLibrary, session: FakeSession) -> None:
+    touched = session.states[0].model_copy(
+        update={"exports": {483: Export(direction="out", value=0)}}
+    )
+    session.states[1] = touched
+    with pytest.raises(AssertionError, match=r"the pins are not as before: .*483"):
+        library.tender_should_refuse("--led:led0=99", "no such", "line")
+
+
+@pytest.mark.parametrize("verb", ["export", "unexport"])
+def test_a_line_is_exported_by_its_number_on_the_target(
+    library: RigLibrary, session: FakeSession, verb: str
+) -> None:
+    use = getattr(library, f"{verb}_line")
+    with pytest.raises(TargetError, match=f"{verb}' gave 1: no such line"):
+        use("led")
+    session.result = Result(0, "", 0, 0)
+    use("led")
+    assert session.did == [(f"echo 483 > /sys/class/gpio/{verb}",)] * 2

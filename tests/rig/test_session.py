@@ -1,0 +1,444 @@
+"""Shows when a run is repeated, what stays of it, and that a session ends what it began."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from blinks import LINES, TEN_BLINKS, Defect, good, stalled, stuck_low
+
+from rig import session as module
+from rig.bench import Bench, Limits, QemuObserver, VirtualPi
+from rig.capture import Capture
+from rig.cleanup import Chip, Export, GpioState
+from rig.errors import ImageError, ObserverError, TargetError
+from rig.evidence import Image, read_evidence
+from rig.session import Order, Session, deployed_path, spoiled
+from rig.targets.console import Result
+from rig.verdict import Finding, Kind, Outcome, Verdict
+
+AARCH64, X86_64, RISC_V = 183, 62, 243
+RECORDS = "".join(f"led,{n},{1 - n % 2},{n},{n},{n + 1}\n" for n in range(20))
+CONSOLE = f"led-begin,1\n{RECORDS}led-end,20\nSUCCESS\n"
+HEADER = Chip(label="pinctrl-bcm2835", base=458, ngpio=54)
+ORDER = Order(
+    suite="Led",
+    test="LED Blinks",
+    command="/opt/rig/tender --led:led0=25 -- /opt/rig/test_led",
+    tender="tender",
+    unikernel="test_led",
+    expectation=TEN_BLINKS,
+    timeout_s=66,
+)
+
+
+def elf(machine: int) -> bytes:
+    return b"\x7fELF\x02\x01\x01".ljust(18, b"\0") + machine.to_bytes(2, "little") + b"rest"
+
+
+class FakePi:
+    """A target that answers what its tests put in, and remembers what was asked of it."""
+
+    machine = "aarch64"
+
+    def __init__(self, *_: object) -> None:
+        self.console = self
+        self.asked: list[str] = []
+        self.files: dict[str, bytes] = {}
+        self.exports: dict[int, str] = {}
+        self.status = 0
+        self.is_on = False
+        self.fails: BaseException | None = None
+        """Raised by the run."""
+
+    def power_on(self, files: Mapping[str, Path]) -> None:
+        self.is_on = True
+        self.files |= {path: source.read_bytes() for path, source in files.items()}
+
+    def power_off(self) -> None:
+        self.is_on = False
+
+    def versions(self) -> dict[str, str]:
+        return {"qemu": "7.2"}
+
+    def run(self, command: str, timeout_s: float = 10) -> Result:
+        self.asked.append(command)
+        if "state-end" in command:
+            exports = [f"export,{n},{state}" for n, state in self.exports.items()]
+            return self._said("chip,458,54,pinctrl-bcm2835", *exports, "state-end")
+        if "/dev/kvm" in command:
+            return self._said("machine,aarch64", "kernel,6.1.0", "board,Pi", "kvm,yes", "sysfs,yes")
+        if command == ORDER.command:
+            assert timeout_s == ORDER.timeout_s
+            if self.fails:
+                raise self.fails
+            return Result(self.status, CONSOLE, started_ns=1000, ended_ns=2000)
+        return self._said()
+
+    def sha256(self, path: str) -> str | None:
+        return hashlib.sha256(self.files[path]).hexdigest() if path in self.files else None
+
+    def put(self, source: Path, path: str) -> None:
+        self.asked.append(f"put {path}")
+        self.files[path] = source.read_bytes()
+
+    def _said(self, *lines: str) -> Result:
+        return Result(0, "".join(f"{line}\n" for line in lines), 0, 0)
+
+
+class FakeObserver:
+    """Gives these captures, one a run."""
+
+    def __init__(self, *_: object) -> None:
+        self.captures: Iterator[Capture] = iter(())
+        self.is_armed = self.is_closed = False
+        self.stopped = 0
+
+    def arm(self) -> None:
+        assert not self.is_armed
+        self.is_armed = True
+
+    def stop(self) -> Capture:
+        assert self.is_armed
+        self.is_armed, self.stopped = False, self.stopped + 1
+        return next(self.captures)
+
+    def functions(self) -> dict[str, str]:
+        return dict.fromkeys(LINES, "in")
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    images = {"tender": elf(AARCH64) + b"t", "test_led": elf(AARCH64) + b"l"}
+    for name, data in images.items():
+        (tmp_path / name).write_bytes(data)
+    return Bench(
+        name="desk",
+        target=VirtualPi(kind="virtual-pi"),
+        observer=QemuObserver(kind="qemu"),
+        lines={"led": 25},
+        images={name: Path(name) for name in images},
+        limits=Limits(tolerance_ms=60, stall_ms=30),
+        file=tmp_path / "desk.yaml",
+        sha256="b" * 64,
+    )
+
+
+@pytest.fixture
+def session(bench: Bench) -> Session:
+    images = {
+        name: Image(path=deployed_path(name), source=name, sha256="7" * 64) for name in bench.images
+    }
+    pi, observer = cast(Any, FakePi()), cast(Any, FakeObserver())
+    return Session(bench, pi, observer, {"board": "Pi"}, images)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a run goes; its parent is where leftovers would be."""
+    return tmp_path / "results" / "blinks"
+
+
+def pi(session: Session) -> FakePi:
+    return cast(FakePi, session.target)
+
+
+def observer(session: Session) -> FakeObserver:
+    return cast(FakeObserver, session.observer)
+
+
+def fine(_: object) -> None:
+    """Nothing is wrong."""
+
+
+def lossy(scene: Any) -> None:
+    scene.lost = 1
+
+
+def both(*defects: Defect) -> Defect:
+    def plant(scene: Any) -> None:
+        for defect in defects:
+            defect(scene)
+
+    return plant
+
+
+def captures(*defects: Defect) -> Iterator[Capture]:
+    for defect in defects:
+        scene = good()
+        defect(scene)
+        yield scene.capture()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.parent.glob("*"))
+
+
+# Whether a run is repeated.
+
+
+@pytest.mark.parametrize(
+    ("defects", "outcome", "repeats"),
+    [
+        ([fine], Outcome.PASS, 0),
+        ([stalled, fine], Outcome.PASS, 1),
+        ([stalled, stalled, fine], Outcome.PASS, 2),
+        ([stalled, stalled, stalled, fine], Outcome.INCONCLUSIVE, 2),
+        ([stalled, stuck_low, fine], Outcome.FAIL, 1),
+        ([stuck_low, fine], Outcome.FAIL, 0),
+        ([both(stalled, stuck_low), fine], Outcome.FAIL, 0),
+        ([lossy, fine], Outcome.INCONCLUSIVE, 0),
+    ],
+    ids=[
+        "good",
+        "stalled-once",
+        "stalled-twice",
+        "always-stalled",
+        "stalled-then-wrong",
+        "wrong",
+        "stalled-and-wrong",
+        "incomplete",
+    ],
+)
+def test_only_a_run_that_a_stall_spoiled_is_repeated_and_at_most_twice(
+    session: Session, folder: Path, defects: list[Defect], outcome: Outcome, repeats: int
+) -> None:
+    observer(session).captures = captures(*defects)
+    evidence, verdict = session.run(ORDER, folder)
+    assert verdict.outcome is outcome
+    assert evidence.run.repeats == repeats
+    assert observer(session).stopped == pi(session).asked.count(ORDER.command) == repeats + 1
+    spoilt = [f"{folder.name}.spoiled-{n}" for n in range(1, repeats + 1)]
+    assert names(folder) == [folder.name, *spoilt]
+
+
+def test_a_spoiled_run_keeps_its_evidence_beside_the_last(session: Session, folder: Path) -> None:
+    observer(session).captures = captures(stalled, stalled, fine)
+    session.run(ORDER, folder)
+    for repeats, name in enumerate(["blinks.spoiled-1", "blinks.spoiled-2", "blinks"]):
+        evidence = read_evidence(folder.with_name(name))
+        assert evidence.run.repeats == repeats
+        assert bool(evidence.judge().of_kind(Kind.STALL)) == (name != "blinks")
+
+
+STALL = Finding(Kind.STALL, Outcome.INCONCLUSIVE, "stalled")
+TIMING = Finding(Kind.ON_TIME, Outcome.INCONCLUSIVE, "too close")
+
+
+@pytest.mark.parametrize(
+    ("findings", "repeated"),
+    [
+        ([], False),
+        ([STALL], True),
+        ([STALL, TIMING], True),
+        ([TIMING], False),
+        ([STALL, Finding(Kind.COUNT, Outcome.FAIL, "too few")], False),
+        ([STALL, Finding(Kind.COUNT, Outcome.PASS, "enough")], True),
+    ],
+)
+def test_a_verdict_is_spoiled_by_a_stall_and_by_nothing_else(
+    findings: list[Finding], repeated: bool
+) -> None:
+    assert spoiled(Verdict(tuple(findings))) is repeated
+
+
+# What a run leaves.
+
+
+def test_a_run_records_what_was_ordered_and_what_came(session: Session, folder: Path) -> None:
+    observer(session).captures = captures(fine)
+    pi(session).status = 7
+    order = replace(ORDER, purpose="defect", exit_wanted=7)
+    evidence, verdict = session.run(order, folder)
+    run = evidence.run
+    assert verdict.outcome is Outcome.PASS
+    assert (run.suite, run.test, run.purpose) == ("Led", "LED Blinks", "defect")
+    assert (run.bench, run.bench_file, run.bench_sha256) == ("desk", "desk.yaml", "b" * 64)
+    assert (run.command, run.expectation) == (ORDER.command, TEN_BLINKS)
+    assert (run.exit_status, run.exit_wanted, run.console_wanted) == (7, 7, ("SUCCESS",))
+    assert (run.started_ns, run.ended_ns) == (1000, 2000)
+    assert run.target == {"board": "Pi"}
+    assert {name: image.path for name, image in run.images.items()} == {
+        "tender": "/opt/rig/tender",
+        "unikernel": "/opt/rig/test_led",
+    }
+    assert run.tools["qemu"] == "7.2"
+    assert evidence.console == CONSOLE
+
+
+def test_the_pins_are_looked_at_before_and_after(
+    session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observer(session).captures = captures(fine)
+    pi(session).exports = {462: "in,1"}
+
+    def run(command: str, timeout_s: float = 10) -> Result:
+        if command == ORDER.command:
+            pi(session).exports[483] = "out,0"
+        return FakePi.run(pi(session), command, timeout_s)
+
+    monkeypatch.setattr(session.target, "run", run)
+    evidence, verdict = session.run(ORDER, folder)
+    before = {462: Export(direction="in", value=1)}
+    assert evidence.before == GpioState(
+        chips=(HEADER,), exports=before, holders=(), functions=dict.fromkeys(LINES, "in")
+    )
+    assert evidence.after.exports == before | {483: Export(direction="out", value=0)}
+    assert verdict.failing_kinds() == {Kind.CLEANUP}
+
+
+@pytest.mark.parametrize("error", [TargetError("no end"), KeyboardInterrupt()], ids=repr)
+def test_a_run_that_breaks_off_stops_the_observer_and_leaves_nothing(
+    session: Session, folder: Path, error: BaseException
+) -> None:
+    observer(session).captures = captures(fine)
+    pi(session).fails = error
+    with pytest.raises(type(error)):
+        session.run(ORDER, folder)
+    assert (observer(session).stopped, observer(session).is_armed) == (1, False)
+    assert names(folder) == []
+
+
+@pytest.mark.parametrize("moment", ["arm", "stop"])
+def test_an_observer_that_fails_leaves_nothing(
+    session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def fail() -> None:
+        raise ObserverError("the witnesses disagree")
+
+    monkeypatch.setattr(session.observer, moment, fail)
+    with pytest.raises(ObserverError):
+        session.run(ORDER, folder)
+    assert names(folder) == []
+
+
+def test_what_was_exported_besides_is_unexported_and_what_was_there_stays(
+    session: Session,
+) -> None:
+    pi(session).exports = {462: "in,1"}
+    before = session.gpio_state()
+    pi(session).exports |= {483: "out,1", 484: "in,0"}
+    session.restore(before)
+    assert {command for command in pi(session).asked if command.startswith("echo")} == {
+        "echo 483 > /sys/class/gpio/unexport",
+        "echo 484 > /sys/class/gpio/unexport",
+    }
+
+
+def test_a_line_has_the_number_that_the_targets_chip_gives_it(session: Session) -> None:
+    assert session.sysfs_number("led") == 458 + 25
+
+
+# Opening and closing.
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What `Session.open` made: a fake Pi, with any `patches`, and a fake observer."""
+    made: dict[str, Any] = {"patches": {}}
+
+    def make_pi(*facts: object) -> FakePi:
+        made["pi"] = FakePi(*facts)
+        vars(made["pi"]).update(made["patches"])
+        return cast(FakePi, made["pi"])
+
+    def make_observer(*facts: object) -> FakeObserver:
+        made["observer"], made["observer facts"] = FakeObserver(), facts
+        return cast(FakeObserver, made["observer"])
+
+    make_pi.machine = FakePi.machine  # type: ignore[attr-defined]
+    monkeypatch.setattr(module, "VirtualPi", make_pi)
+    monkeypatch.setattr(module, "QemuObserver", make_observer)
+    return made
+
+
+def test_a_session_boots_with_the_images_and_knows_their_hashes(
+    bench: Bench, made: dict[str, Any]
+) -> None:
+    session = Session.open(bench)
+    assert made["pi"].is_on
+    assert made["observer facts"] == (made["pi"], bench.line_names(), 30_000_000)
+    assert session.facts["gpio_base"] == 458
+    assert session.images == {
+        name: Image(
+            path=f"/opt/rig/{name}",
+            source=name,
+            sha256=hashlib.sha256(bench.image(name).read_bytes()).hexdigest(),
+        )
+        for name in ("tender", "test_led")
+    }
+    assert not any(command.startswith("put") for command in made["pi"].asked)
+    session.close()
+    assert not made["pi"].is_on
+    assert made["observer"].is_closed
+
+
+def test_an_image_that_did_not_come_with_the_boot_is_sent(
+    bench: Bench, made: dict[str, Any]
+) -> None:
+    made["patches"] = {"power_on": lambda files: None}
+    Session.open(bench)
+    assert "put /opt/rig/tender" in made["pi"].asked
+    assert made["pi"].files["/opt/rig/test_led"] == bench.image("test_led").read_bytes()
+
+
+def fail(*_: object) -> None:
+    raise TargetError("no login prompt")
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt("pressed")
+
+
+BROKEN: dict[str, tuple[str, Callable[..., None], str]] = {
+    "does not boot": ("power_on", fail, "no login prompt"),
+    "Ctrl-C at boot": ("power_on", interrupt, "pressed"),
+    "has no facts": ("run", fail, "no login prompt"),
+    "changes what it gets": (
+        "sha256",
+        cast(Any, lambda path: "0" * 64),
+        "/opt/rig/tender on the target has SHA-256 0000.*tender has [0-9a-f]{64}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "method", "words"), BROKEN.values(), ids=list(BROKEN))
+def test_a_session_that_cannot_be_opened_is_shut_down_again(
+    bench: Bench, made: dict[str, Any], name: str, method: Callable[..., None], words: str
+) -> None:
+    made["patches"] = {name: method}
+    with pytest.raises((TargetError, KeyboardInterrupt), match=words):
+        Session.open(bench)
+    assert not made["pi"].is_on
+    assert made["observer"].is_closed
+
+
+IMAGES: Iterable[tuple[bytes | None, str]] = [
+    (None, "No such file or directory; `make tender` builds the images"),
+    (b"", "not an ELF file"),
+    (b"#!/bin/sh\necho a long enough script\n", "not an ELF file"),
+    (elf(AARCH64)[:19], "not an ELF file"),
+    (elf(X86_64), "built for x86_64, the target is aarch64"),
+    (elf(RISC_V), "built for machine 243, the target is aarch64"),
+]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"), IMAGES, ids=["missing", "empty", "script", "cut", "x86_64", "riscv"]
+)
+def test_an_image_that_cannot_run_is_refused_before_anything_starts(
+    bench: Bench, made: dict[str, Any], data: bytes | None, words: str
+) -> None:
+    path = bench.image("test_led")
+    path.unlink() if data is None else path.write_bytes(data)
+    with pytest.raises(ImageError) as caught:
+        Session.open(bench)
+    assert str(caught.value) == f"{bench.file}: images.test_led: {path}: {words}"
+    assert "pi" not in made
