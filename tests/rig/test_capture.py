@@ -143,6 +143,11 @@ def test_a_capture_that_says_no_more_is_complete_and_sees_levels_alone() -> None
     assert capture.heartbeat is None
 
 
+def test_captures_are_told_apart_by_identity_and_not_edge_by_edge() -> None:
+    assert replace(GOOD) != GOOD
+    assert len({GOOD, GOOD}) == 1
+
+
 @pytest.mark.parametrize(
     "record",
     [
