@@ -53,16 +53,21 @@ static uint64_t round_mem(uint64_t mib)
     return rounded;
 }
 
-/* One MiB too much is forgiven: it is rounded down like any odd number. */
+/*
+ * One MiB too much is forgiven: it is rounded down like any odd number. What
+ * follows the digits is ignored, as scripts for Solo5 may rely on.
+ */
 static uint64_t parse_mem(const char *value)
 {
     char *end;
     unsigned long long mib = strtoull(value, &end, 10);
 
-    if (!isdigit((unsigned char)value[0]) || *end != '\0' || mib == 0)
+    if (!isdigit((unsigned char)value[0]) || mib == 0)
         hvt_fail("--mem=%s: must be a number of MiB, 2 to 4096", value);
     if (mib > MEM_MAX_MIB + MEM_STEP_MIB - 1)
         hvt_fail("--mem=%s: too much; a guest can have 4096 MiB", value);
+    if (*end != '\0')
+        hvt_say("--mem=%s: '%s' ignored; the number is in MiB", value, end);
     return round_mem(mib) * MIB;
 }
 
