@@ -247,11 +247,69 @@ refuses_call() {
     expect 1 "--led:led0=GPIO25"
 }
 
-@test "devices: block and net are refused as long as there is no module for them" {
+# image BYTES: the path of a file of that size, all zero.
+image() {
+    truncate -s "$1" "$BATS_TEST_TMPDIR/image"
+    echo "$BATS_TEST_TMPDIR/image"
+}
+
+@test "blk: declared, but no file given" {
     tender "$GUESTS/test_blk.hvt"
-    expect 1 "Device 'storage' of type BLOCK_BASIC declared but not attached."
-    tender "$GUESTS/test_net_mtu.hvt"
-    expect 1 "Device 'service0' of type NET_BASIC declared but not attached."
+    expect 1 "Device 'storage' of type BLOCK_BASIC declared but not attached." \
+        "--block:storage=PATH"
+}
+
+@test "blk: blocks of 512 bytes keep their data" {
+    guest --mem=4096 "--block:storage=$(image 4M)" -- "$GUESTS/test_blk.hvt"
+    expect 0 "4194304 bytes in blocks of 512" SUCCESS
+}
+
+@test "blk: blocks of 4096 bytes keep their data, whatever the options' order" {
+    guest "--block:storage=$(image 4M)" --block-sector-size:storage=4096 \
+        -- "$GUESTS/test_blk.hvt"
+    expect 0 "4194304 bytes in blocks of 4096" SUCCESS
+    guest --block-sector-size:storage=4096 "--block:storage=$(image 4M)" \
+        -- "$GUESTS/test_blk.hvt"
+    expect 0 "4194304 bytes in blocks of 4096" SUCCESS
+}
+
+@test "blk: a device of one block works" {
+    guest "--block:storage=$(image 512)" "$GUESTS/test_blk.hvt"
+    expect 0 "512 bytes in blocks of 512" SUCCESS
+}
+
+@test "blk: what the guest wrote is in the file" {
+    local file
+    file="$(image 1K)"
+    guest "--block:storage=$file" "$GUESTS/test_blk.hvt"
+    expect 0 SUCCESS
+    [ "$(od -An -t u8 -w8 -v "$file" | tail -n 64 | tr -d ' ')" = "$(seq 512 575)" ]
+}
+
+@test "blk: a file that is not whole blocks is refused" {
+    guest "--block:storage=$(image 6144)" --block-sector-size:storage=4096 \
+        -- "$GUESTS/test_blk.hvt"
+    expect 1 "Backing storage size must be block aligned"
+    expect_silence_of SUCCESS
+}
+
+@test "blk: an impossible block size is refused" {
+    tender "--block:storage=$(image 1563)" --block-sector-size:storage=521 \
+        -- "$GUESTS/test_blk.hvt"
+    expect 1 "Block size must be a multiple of 2"
+    tender "--block:storage=$(image 256)" --block-sector-size:storage=256 \
+        -- "$GUESTS/test_blk.hvt"
+    expect 1 "Block size must be a multiple of 2 greater than or equal 512"
+}
+
+@test "blk: a file that cannot be opened is refused" {
+    tender "--block:storage=$BATS_TEST_TMPDIR/none" "$GUESTS/test_blk.hvt"
+    expect 1 "$BATS_TEST_TMPDIR/none" "No such file or directory"
+}
+
+@test "blk: given, but not declared" {
+    tender "--block:disk=$(image 512)" "$GUESTS/test_blk.hvt"
+    expect 1 "--block:disk=" "Resource not declared in manifest"
 }
 
 # ---- The tender's command line -----------------------------------------------
