@@ -18,11 +18,15 @@ tender() {
     run timeout 60 "$TENDER" "$@"
 }
 
-# The tender with a unikernel that gets as far as running.
-guest() {
+needs_kvm() {
     if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
         skip "needs /dev/kvm, readable and writable"
     fi
+}
+
+# The tender with a unikernel that gets as far as running.
+guest() {
+    needs_kvm
     tender "$@"
 }
 
@@ -310,6 +314,99 @@ image() {
 @test "blk: given, but not declared" {
     tender "--block:disk=$(image 512)" "$GUESTS/test_blk.hvt"
     expect 1 "--block:disk=" "Resource not declared in manifest"
+}
+
+# networked PINGS DEVICE=ADDRESS[,TAP]... -- OPTIONS... KERNEL ARGUMENTS...
+#
+# A unikernel that answers pings, and its peer (see peer.py).
+networked() {
+    local words=()
+    while [ "$1" != -- ]; do
+        words+=("$1")
+        shift
+    done
+    needs_kvm
+    run timeout 60 "${IN_LAN[@]}" python3 "$BATS_TEST_DIRNAME/peer.py" "${words[@]}" \
+        -- "$TENDER" "${@:2}"
+}
+
+# What follows runs in a network of its own, with the taps that Solo5's tests use.
+in_lan() {
+    unshare -n true 2> /dev/null || skip "needs root, for a network of the test's own"
+    unshare -n ip tuntap add tap0 mode tap 2> /dev/null ||
+        skip "needs /dev/net/tun and the command ip"
+    IN_LAN=(unshare -n bash -ec '
+        for tap in tap100 tap101 tap102; do
+            ip tuntap add $tap mode tap
+            ip link set $tap up
+        done
+        ip link set tap102 mtu 9000
+        exec "$@"' bash)
+}
+
+@test "net: declared, but no interface given" {
+    tender "$GUESTS/test_net_mtu.hvt"
+    expect 1 "Device 'service0' of type NET_BASIC declared but not attached." \
+        "--net:service0=IFACE"
+}
+
+@test "net: answers pings on a socket that was passed on" {
+    networked 200 service0=10.0.0.2 -- "$GUESTS/test_net.hvt" limit=200
+    expect 0 "test_net: 200 pings answered" SUCCESS "200 pings answered"
+}
+
+@test "net: has the address that the operator gave it" {
+    networked 1 service0=10.0.0.2 -- --net-mac:service0=02:00:00:12:34:56 -- \
+        "$GUESTS/test_net.hvt" limit=1
+    expect 0 "service0: 02:00:00:12:34:56, MTU 1500" "peer: service0 is 02:00:00:12:34:56"
+}
+
+@test "net: answers pings on a tap" {
+    in_lan
+    networked 1000 service0=10.0.0.2,tap100 -- "$GUESTS/test_net.hvt" limit=1000
+    expect 0 "test_net: 1000 pings answered" SUCCESS
+}
+
+@test "net_2if: answers pings on two sockets" {
+    networked 100 service0=10.0.0.2 service1=10.1.0.2 -- "$GUESTS/test_net_2if.hvt" limit=100
+    expect 0 SUCCESS
+}
+
+@test "net_2if: answers pings on two taps" {
+    in_lan
+    networked 500 service0=10.0.0.2,tap100 service1=10.1.0.2,tap101 -- \
+        "$GUESTS/test_net_2if.hvt" limit=500
+    expect 0 SUCCESS
+}
+
+@test "net_mtu: the guest knows the tap's MTU" {
+    in_lan
+    needs_kvm
+    run timeout 60 "${IN_LAN[@]}" "$TENDER" --net:service0=tap102 -- "$GUESTS/test_net_mtu.hvt"
+    expect 0 "MTU is 9000" SUCCESS
+}
+
+@test "net: an interface that is not there is refused" {
+    tender --net:service0=nosuchtap "$GUESTS/test_net_mtu.hvt"
+    expect 1 "no interface 'nosuchtap'" "No such device"
+}
+
+@test "mft_maxdevices: 63 block devices are told apart" {
+    local options=() i
+    for i in {0..62}; do
+        truncate -s 4K "$BATS_TEST_TMPDIR/$i"
+        options+=("--block:storage$i=$BATS_TEST_TMPDIR/$i")
+    done
+    guest --mem=4096 "${options[@]}" -- "$GUESTS/test_mft_maxdevices.hvt"
+    expect 0 SUCCESS
+    for i in {0..62}; do
+        [ "$(od -An -t u8 -N 8 "$BATS_TEST_TMPDIR/$i" | tr -d ' ')" -eq $((i + 1)) ]
+    done
+}
+
+@test "mft_maxdevices: one that is missing is named" {
+    tender "--block:storage0=$(image 4K)" "$GUESTS/test_mft_maxdevices.hvt"
+    expect 1 "Device 'storage1' of type BLOCK_BASIC declared but not attached."
 }
 
 # ---- The tender's command line -----------------------------------------------

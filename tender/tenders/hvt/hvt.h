@@ -103,6 +103,12 @@ struct hvt_handler {
 /* Gives number `nr` (see enum hvt_hypercall) its handler. */
 void hvt_register_hypercall(unsigned nr, const struct hvt_handler *handler);
 
+/*
+ * Lets POLL end as soon as `fd` can be read; the guest is told by the bit of
+ * `handle`. For setup.
+ */
+void hvt_register_pollfd(int fd, uint64_t handle);
+
 /* ---- The manifest -------------------------------------------------------- */
 
 /* The entry of that name and type, or NULL. Its index is the handle. */
