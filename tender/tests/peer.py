@@ -164,7 +164,7 @@ def converse(wires: list[Wire], tender: subprocess.Popen[bytes]) -> int:
     for wire in wires:
         while wire.receive():
             pass
-    return tender.returncode
+    return int(tender.returncode)
 
 
 def main(arguments: list[str]) -> int:

@@ -79,15 +79,15 @@ static bool is_ping(const struct responder *me, size_t size)
 }
 
 /*
- * The type becomes 0, so the checksum grows by what the type was. IPv4's own sum
- * does not notice that two addresses have changed places.
+ * The type becomes 0, and the checksum without it is found as RFC 1624 says. That
+ * of IPv4 does not notice that two addresses have changed places.
  */
 static void make_ping_reply(void)
 {
-    unsigned checksum = get16(icmp_at() + 2) + (ECHO_REQUEST << 8);
+    unsigned sum = (~get16(icmp_at() + 2) & 0xffff) + (~(ECHO_REQUEST << 8) & 0xffff);
 
     frame[icmp_at()] = 0;
-    put16(icmp_at() + 2, checksum + (checksum >> 16));
+    put16(icmp_at() + 2, ~(sum + (sum >> 16)));
     swap(IP_FROM, IP_TO, 4);
 }
 
