@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -284,10 +286,22 @@ static void write_to_nobody(void *arg)
     transfer(WRITE, 1, BUFFER, 60);
 }
 
+/* Whoever closes a socket without reading all of it has reset the connection. */
+static void read_from_nobody(void *arg)
+{
+    (void)arg;
+    attach_net0();
+    transfer(WRITE, 1, BUFFER, 60);
+    close(near);
+    transfer(READ, 1, BUFFER, 60);
+}
+
 static void a_wire_that_broke_ends_the_guest(void)
 {
     EXPECT_ENDING(write_to_nobody, NULL, 1,
             "Network device 'net0': cannot send a frame of 60 bytes: Broken pipe");
+    EXPECT_ENDING(read_from_nobody, NULL, 1, "Network device 'net0': cannot receive a "
+            "frame of 60 bytes: Connection reset by peer");
 }
 
 static void handles_of_no_network_device_are_refused(void)
@@ -485,6 +499,8 @@ static void sixty_three_devices_are_not_too_many(void)
     hvt_modules_setup(&hvt, mft);
     EXPECT(send(near, "frame", 5, 0) == 5);
     expect_poll(UINT64_MAX, 1, UINT64_C(1) << 63);
+    for (unsigned i = 1; i < MFT_MAX_ENTRIES; i++) /* local, and of one station */
+        EXPECT((mft->e[i].u.net_basic.mac[0] & 3) == 2);
 }
 
 /* ---- Taps ---------------------------------------------------------------- */
@@ -523,6 +539,28 @@ static void a_tap_that_is_open_is_used_with_its_mtu(void)
     while (transfer(READ, 1, BUFFER, 9014).ret == HVT_R_OK)
         ; /* what the kernel sends of itself */
     EXPECT(transfer(WRITE, 1, BUFFER, 60).ret == HVT_R_OK);
+}
+
+static uint32_t segmentation_offload(void)
+{
+    struct ethtool_value value = { .cmd = ETHTOOL_GTSO };
+    struct ifreq request = { .ifr_name = "tap0", .ifr_data = (void *)&value };
+
+    ask(SIOCETHTOOL, &request);
+    return value.data;
+}
+
+/* Else frames could come in that are longer than any buffer of the guest's. */
+static void a_tap_segments_what_it_delivers(void)
+{
+    int fd = make_tap(IFF_TAP | IFF_NO_PI, true, 1500);
+    char option[32];
+
+    EXPECT(ioctl(fd, TUNSETOFFLOAD, (unsigned long)(TUN_F_CSUM | TUN_F_TSO4)) == 0);
+    EXPECT(segmentation_offload() == 1);
+    snprintf(option, sizeof(option), "--net:net0=@%d", fd);
+    attach((const char *[]){ option, NULL });
+    EXPECT(segmentation_offload() == 0);
 }
 
 /* By its name, which the tender may use once nobody else does. */
@@ -643,6 +681,7 @@ static void run_alone(const void *test)
 static void run_tap_tests(void)
 {
     TEST_TAP(a_tap_that_is_open_is_used_with_its_mtu);
+    TEST_TAP(a_tap_segments_what_it_delivers);
     TEST_TAP(a_tap_is_found_by_its_name);
     TEST(interfaces_that_will_not_do_are_refused);
     TEST(taps_with_headers_are_refused);
