@@ -481,6 +481,18 @@ static void a_wire_that_broke_is_reported_rather_than_waited_for(void)
     EXPECT(transfer(READ, 1, BUFFER, 60).ret == HVT_R_AGAIN);
 }
 
+static void register_handle(void *handle)
+{
+    hvt_register_pollfd(STDIN_FILENO, *(uint64_t *)handle);
+}
+
+static void a_handle_that_is_no_bit_cannot_be_polled(void)
+{
+    EXPECT_ENDING(register_handle, &(uint64_t){ MFT_MAX_ENTRIES - 1 }, UNIT_RETURNED, "");
+    EXPECT_ENDING(register_handle, &(uint64_t){ MFT_MAX_ENTRIES }, 1,
+            "Handle 64 cannot be polled");
+}
+
 static void sixty_three_devices_are_not_too_many(void)
 {
     char option[32];
@@ -715,6 +727,7 @@ int main(int argc, char **argv)
     TEST(poll_survives_being_stopped_and_continued);
     TEST(poll_can_be_interrupted_by_an_ending);
     TEST(a_wire_that_broke_is_reported_rather_than_waited_for);
+    TEST(a_handle_that_is_no_bit_cannot_be_polled);
     TEST(sixty_three_devices_are_not_too_many);
     if (can_make_taps())
         run_tap_tests();
