@@ -22,8 +22,10 @@ MAX_DEVICES = 63
 MAX_NAME = 67
 """Characters of a device's name."""
 
-DEVICE_TYPES = ("BLOCK_BASIC", "NET_BASIC", "LED_BASIC")
-"""Known device types; ``MFT_DEV_<type>`` in ``mft_abi.h``."""
+_MFT_ABI = Path(__file__).parents[1] / "tender" / "include" / "solo5" / "mft_abi.h"
+
+DEVICE_TYPES = tuple(re.findall(r"^ +MFT_DEV_(\w+) = \d+,$", _MFT_ABI.read_text(), re.MULTILINE))
+"""Known device types: ``MFT_DEV_<type>`` in ``mft_abi.h``."""
 
 
 class ManifestError(Exception):

@@ -37,6 +37,11 @@ def numbered(count: int) -> list[dict[str, str]]:
     return [{"name": f"storage{n}", "type": "BLOCK_BASIC"} for n in range(count)]
 
 
+def test_device_types_are_those_of_the_header() -> None:
+    assert {"BLOCK_BASIC", "NET_BASIC", "LED_BASIC"} <= set(DEVICE_TYPES)
+    assert (INCLUDE / "mft_abi.h").read_text().count("MFT_DEV_") == len(DEVICE_TYPES)
+
+
 def test_devices_keep_their_order() -> None:
     devices = [{"name": "b", "type": "NET_BASIC"}, {"name": "a", "type": "BLOCK_BASIC"}, LED]
 

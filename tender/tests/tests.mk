@@ -12,7 +12,8 @@ guest_library := bindings/lib.c bindings/format.c $(wildcard tests/lib/*.c)
 .PHONY: guests
 guests: $(foreach arch,$(ARCHS),$(guests:%=$(BUILD)/$(arch)/%.hvt))
 
-$(BUILD)/manifests/%.c: tests/%/manifest.json ../rig/manifest.py
+$(BUILD)/manifests/%.c: tests/%/manifest.json ../rig/manifest.py \
+		include/solo5/mft_abi.h
 	@mkdir -p $(@D)
 	@echo "  MFT     $*"
 	$(Q)PYTHONPATH=.. $(PYTHON) -m rig.manifest $< $@

@@ -78,6 +78,13 @@ void hvt_guest_read(struct hvt *hvt, hvt_gpa_t gpa, void *to, size_t size);
 void hvt_guest_write(struct hvt *hvt, hvt_gpa_t gpa, const void *from,
         size_t size);
 
+/*
+ * The same checks without the copy: where those bytes lie in the tender, for a
+ * system call that moves many of them. Good until the handler returns.
+ */
+const void *hvt_guest_readable(struct hvt *hvt, hvt_gpa_t gpa, size_t size);
+void *hvt_guest_writable(struct hvt *hvt, hvt_gpa_t gpa, size_t size);
+
 /* ---- Hypercalls ---------------------------------------------------------- */
 
 #define HVT_HC_ARG_MAX 64 /* bytes; no argument struct is larger */
@@ -96,19 +103,34 @@ struct hvt_handler {
 /* Gives number `nr` (see enum hvt_hypercall) its handler. */
 void hvt_register_hypercall(unsigned nr, const struct hvt_handler *handler);
 
+/*
+ * Lets POLL end as soon as `fd` can be read; the guest is told by the bit of
+ * `handle`. For setup.
+ */
+void hvt_register_pollfd(int fd, uint64_t handle);
+
 /* ---- The manifest -------------------------------------------------------- */
 
 /* The entry of that name and type, or NULL. Its index is the handle. */
 struct mft_entry *hvt_mft_find(struct mft *mft, const char *name, uint32_t type);
 
-/* As the manifest's source has it, such as "LED_BASIC"; "unknown" if it is. */
-const char *hvt_mft_type_name(uint32_t type);
+/*
+ * For an option PREFIX NAME=VALUE, such as "--block:disk=disk.img": the entry
+ * NAME of that type, with `value` pointing behind the '='. NULL if `arg` does
+ * not start with `prefix`; ends the tender if the manifest has no such entry.
+ */
+struct mft_entry *hvt_option_device(const char *arg, const char *prefix,
+        struct mft *mft, uint32_t type, const char **value);
+
+/* A decimal number of at most `max`; digits only, so no sign and no space. */
+bool hvt_parse_number(const char *text, uint64_t max, uint64_t *number);
 
 /* ---- Modules ------------------------------------------------------------- */
 
 struct hvt_module {
     const char *name;
     uint32_t type; /* the enum mft_type whose devices it attaches */
+    const char *type_name; /* as a manifest's source has it: "LED_BASIC" */
     /*
      * Called for every option the tender does not know itself, before any guest
      * exists. Returns false if the option is not this module's; otherwise marks

@@ -103,15 +103,25 @@ void *hvt_mem_build(const struct hvt_mem *mem, hvt_gpa_t gpa)
     return mem->base + gpa;
 }
 
-void hvt_guest_read(struct hvt *hvt, hvt_gpa_t gpa, void *to, size_t size)
+const void *hvt_guest_readable(struct hvt *hvt, hvt_gpa_t gpa, size_t size)
 {
     hvt_mem_check(&hvt->mem, gpa, size, HVT_ACCESS_READ);
-    memcpy(to, hvt->mem.base + gpa, size);
+    return hvt->mem.base + gpa;
+}
+
+void *hvt_guest_writable(struct hvt *hvt, hvt_gpa_t gpa, size_t size)
+{
+    hvt_mem_check(&hvt->mem, gpa, size, HVT_ACCESS_WRITE);
+    return hvt->mem.base + gpa;
+}
+
+void hvt_guest_read(struct hvt *hvt, hvt_gpa_t gpa, void *to, size_t size)
+{
+    memcpy(to, hvt_guest_readable(hvt, gpa, size), size);
 }
 
 void hvt_guest_write(struct hvt *hvt, hvt_gpa_t gpa, const void *from,
         size_t size)
 {
-    hvt_mem_check(&hvt->mem, gpa, size, HVT_ACCESS_WRITE);
-    memcpy(hvt->mem.base + gpa, from, size);
+    memcpy(hvt_guest_writable(hvt, gpa, size), from, size);
 }

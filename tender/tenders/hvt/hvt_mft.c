@@ -5,20 +5,6 @@
 
 #include "hvt_internal.h"
 
-const char *hvt_mft_type_name(uint32_t type)
-{
-    switch (type) {
-    case MFT_DEV_BLOCK_BASIC:
-        return "BLOCK_BASIC";
-    case MFT_DEV_NET_BASIC:
-        return "NET_BASIC";
-    case MFT_DEV_LED_BASIC:
-        return "LED_BASIC";
-    default:
-        return "unknown";
-    }
-}
-
 /* Looks at the byte: a bool that is neither 0 nor 1 must not be read as one. */
 static bool is_attached_byte_set(const struct mft_entry *entry)
 {
@@ -79,12 +65,12 @@ static _Noreturn void refuse_unattached(const struct mft_entry *entry)
     const struct hvt_module *module = hvt_module_for(entry->type);
 
     hvt_say("Device '%s' of type %s declared but not attached.", entry->name,
-            hvt_mft_type_name(entry->type));
+            module != NULL ? module->type_name : "unknown");
     if (module != NULL)
         module->say_how_to_attach(entry->name);
     else
-        hvt_say("This tender has no module for devices of type %s (%u).",
-                hvt_mft_type_name(entry->type), entry->type);
+        hvt_say("This tender has no module for devices of type %u.",
+                entry->type);
     hvt_exit(1);
 }
 

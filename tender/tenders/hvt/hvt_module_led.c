@@ -385,6 +385,7 @@ static void setup(struct hvt *hvt, struct mft *mft)
 DECLARE_MODULE(led) = {
     .name = "led",
     .type = MFT_DEV_LED_BASIC,
+    .type_name = "LED_BASIC",
     .handle_cmdarg = handle_cmdarg,
     .setup = setup,
     .usage = "--led:NAME=LINE     let the LED NAME drive GPIO line LINE of "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* hvt_options.c: the command line. */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,16 +54,21 @@ static uint64_t round_mem(uint64_t mib)
     return rounded;
 }
 
-/* One MiB too much is forgiven: it is rounded down like any odd number. */
+/*
+ * One MiB too much is forgiven: it is rounded down like any odd number. What
+ * follows the digits is ignored, as scripts for Solo5 may rely on.
+ */
 static uint64_t parse_mem(const char *value)
 {
     char *end;
     unsigned long long mib = strtoull(value, &end, 10);
 
-    if (!isdigit((unsigned char)value[0]) || *end != '\0' || mib == 0)
+    if (!isdigit((unsigned char)value[0]) || mib == 0)
         hvt_fail("--mem=%s: must be a number of MiB, 2 to 4096", value);
     if (mib > MEM_MAX_MIB + MEM_STEP_MIB - 1)
         hvt_fail("--mem=%s: too much; a guest can have 4096 MiB", value);
+    if (*end != '\0')
+        hvt_say("--mem=%s: '%s' ignored; the number is in MiB", value, end);
     return round_mem(mib) * MIB;
 }
 
@@ -124,6 +130,47 @@ void hvt_options_parse(struct hvt_options *options, int argc, char **argv)
         refuse("No KERNEL given", "");
     options->kernel = *arg;
     options->guest_args = arg + 1;
+}
+
+static struct mft_entry *find_device(struct mft *mft, uint32_t type,
+        const char *name, size_t length)
+{
+    char copy[MFT_NAME_SIZE] = "";
+
+    if (length == 0 || length > MFT_NAME_MAX)
+        return NULL;
+    memcpy(copy, name, length);
+    return hvt_mft_find(mft, copy, type);
+}
+
+struct mft_entry *hvt_option_device(const char *arg, const char *prefix,
+        struct mft *mft, uint32_t type, const char **value)
+{
+    const char *name = value_of(arg, prefix);
+    struct mft_entry *entry;
+    size_t length;
+
+    if (name == NULL)
+        return NULL;
+    length = strcspn(name, "=");
+    if (name[length] != '=')
+        hvt_fail("%s: must be %sNAME=VALUE, in one word", arg, prefix);
+    entry = find_device(mft, type, name, length);
+    if (entry == NULL)
+        hvt_fail("%s: Resource not declared in manifest: no %s '%.*s'", arg,
+                hvt_module_for(type)->type_name, (int)length, name);
+    *value = name + length + 1;
+    return entry;
+}
+
+bool hvt_parse_number(const char *text, uint64_t max, uint64_t *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    return isdigit((unsigned char)text[0]) && *end == '\0' && errno == 0 &&
+            *number <= max;
 }
 
 void hvt_options_attach(const struct hvt_options *options, struct mft *mft)

@@ -17,6 +17,7 @@
 
 ssize_t __real_write(int fd, const void *data, size_t size);
 ssize_t __wrap_write(int fd, const void *data, size_t size);
+ssize_t __real_pwrite(int fd, const void *data, size_t size, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset);
 int __wrap_nanosleep(const struct timespec *request, struct timespec *remaining);
 
@@ -194,11 +195,14 @@ ssize_t __wrap_write(int fd, const void *data, size_t size)
     return errno == 0 ? (ssize_t)size : -1;
 }
 
-/* The kernel ignores the offset. */
+/* The kernel ignores the offset in a file of the GPIOs. */
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset)
 {
-    (void)offset;
-    return __wrap_write(fd, data, size);
+    char name[PATH_MAX];
+
+    name_of(fd, name);
+    return name[0] == '\0' ? __real_pwrite(fd, data, size, offset)
+                           : __wrap_write(fd, data, size);
 }
 
 /* Time passes at once. */

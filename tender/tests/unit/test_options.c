@@ -57,7 +57,7 @@ static const struct row rows[] = {
     { "memory 0", { "--mem=0", "k" }, 1, "must be a number", 0 },
     { "memory empty", { "--mem=", "k" }, 1, "must be a number", 0 },
     { "memory no number", { "--mem=x", "k" }, 1, "must be a number", 0 },
-    { "memory with a tail", { "--mem=5x", "k" }, 1, "must be a number", 0 },
+    { "memory with a tail", { "--mem=6x", "k" }, OK, "--mem=6x: 'x' ignored", 6 },
     { "memory negative", { "--mem=-2", "k" }, 1, "must be a number", 0 },
     { "memory with a space", { "--mem= 2", "k" }, 1, "must be a number", 0 },
     { "help", { "--help", "k" }, 1, "Usage: solo5-hvt", 0 },

@@ -195,36 +195,65 @@ static void the_guest_is_told_its_counters_frequency(void)
     EXPECT(hvt.cpu_cycle_freq > 1000000);
 }
 
+struct manifest {
+    struct mft mft;
+    struct mft_entry e[2];
+};
+
+/* A device as its module leaves it. */
+static struct manifest attached_device(void)
+{
+    struct manifest manifest = { .mft = { .version = MFT_VERSION, .entries = 2 } };
+
+    manifest.e[0].type = MFT_RESERVED_FIRST;
+    manifest.e[1] = (struct mft_entry){ "net0", .type = MFT_DEV_NET_BASIC,
+        .u.net_basic = { { 2, 0, 0, 0, 0, 1 }, 9000 }, .attached = true, .backing = 5 };
+    return manifest;
+}
+
+static const struct hvt_boot_info *write_boot_info(const struct manifest *manifest)
+{
+    build(&common_rows[0]);
+    hvt_boot_info_write(&hvt, 0x123000, &manifest->mft, "a b");
+    return hvt_mem_build(&hvt.mem, HVT_BOOT_INFO_BASE);
+}
+
 static void boot_info_leads_to_manifest_and_command_line(void)
 {
-    struct mft *mft = calloc(1, MFT_SIZE(1));
-    const struct hvt_boot_info *info;
+    const struct manifest manifest = attached_device();
+    const struct hvt_boot_info *info = write_boot_info(&manifest);
+    struct manifest copy;
 
-    mft->entries = 1;
-    mft->e[0].u.bytes[0] = 0x42;
-    build(&common_rows[0]);
-    hvt_boot_info_write(&hvt, 0x123000, mft, "a b");
-    info = hvt_mem_build(&hvt.mem, HVT_BOOT_INFO_BASE);
     EXPECT(info->mem_size == MEM_SIZE && info->kernel_end == 0x123000);
     EXPECT(info->cpu_cycle_freq == hvt.cpu_cycle_freq);
     EXPECT(strcmp(hvt_mem_build(&hvt.mem, info->cmdline), "a b") == 0);
-    EXPECT(memcmp(hvt_mem_build(&hvt.mem, info->mft), mft, MFT_SIZE(1)) == 0);
-    EXPECT(info->mft % 8 == 0 && info->host_features == 0 && info->net_ring == 0);
+    EXPECT(info->mft % 8 == 0);
+    memcpy(&copy, hvt_mem_build(&hvt.mem, info->mft), sizeof(copy));
+    copy.e[1].backing = manifest.e[1].backing;
+    EXPECT(memcmp(&copy, &manifest, sizeof(copy)) == 0);
 }
 
 static void the_guest_does_not_learn_what_backs_a_device(void)
 {
-    struct mft *mft = calloc(1, MFT_SIZE(1));
-    const struct hvt_boot_info *info;
-    const struct mft *copy;
+    const struct manifest manifest = attached_device();
+    const struct hvt_boot_info *info = write_boot_info(&manifest);
+    const struct mft *copy = hvt_mem_build(&hvt.mem, info->mft);
 
-    mft->entries = 1;
-    mft->e[0].backing = 5;
-    build(&common_rows[0]);
-    hvt_boot_info_write(&hvt, 0x123000, mft, "");
-    info = hvt_mem_build(&hvt.mem, HVT_BOOT_INFO_BASE);
-    copy = hvt_mem_build(&hvt.mem, info->mft);
-    EXPECT(copy->e[0].backing == 0 && mft->e[0].backing == 5);
+    EXPECT(copy->e[1].backing == 0 && manifest.e[1].backing == 5);
+}
+
+/*
+ * Guests of Solo5 0.11 and later look for a ring behind the 40 bytes that older
+ * ones know; whatever is not zero there would have them wait on it for ever.
+ */
+static void boot_info_offers_no_ring(void)
+{
+    struct manifest manifest = attached_device();
+    const struct hvt_boot_info *info = write_boot_info(&manifest);
+    static const uint8_t nothing[16];
+
+    EXPECT(memcmp((const uint8_t *)info + 40, nothing, sizeof(nothing)) == 0);
+    EXPECT(info->mft >= HVT_BOOT_INFO_BASE + sizeof(*info));
 }
 
 /* ---- A KVM that fails ---------------------------------------------------- */
@@ -362,6 +391,7 @@ int main(int argc, char **argv)
     TEST(the_guest_is_told_its_counters_frequency);
     TEST(boot_info_leads_to_manifest_and_command_line);
     TEST(the_guest_does_not_learn_what_backs_a_device);
+    TEST(boot_info_offers_no_ring);
     TEST(an_interrupted_guest_runs_on);
     TEST(a_fault_of_the_host_is_a_translation_fault);
     TEST(other_errors_of_kvm_are_named);
