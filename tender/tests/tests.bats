@@ -26,6 +26,13 @@ guest() {
     tender "$@"
 }
 
+# A tender with a planted defect (tests/defects/), with a unikernel.
+defective() {
+    local name="$1"
+    shift
+    TENDER="$GUESTS/defects/$name/solo5-hvt" guest "$@"
+}
+
 # expect STATUS WORDS...: the exit status, and what must stand in the output.
 expect() {
     local wanted="$1"
@@ -218,6 +225,39 @@ refuses_call() {
     refuses_call out-in-constants "invalid guest memory access"
     refuses_call out-in-page-table "invalid guest memory access: gpa=0x2000"
     refuses_call out-in-boot-info "invalid guest memory access: gpa=0x10000"
+}
+
+# ---- The sandbox -------------------------------------------------------------
+
+@test "sandbox: a call that nobody declared ends the process" {
+    defective opens-a-file "$GUESTS/test_time.hvt"
+    expect 159
+    expect_silence_of SUCCESS
+}
+
+@test "sandbox: a descriptor that nobody declared ends the process" {
+    defective writes-elsewhere "$GUESTS/test_time.hvt"
+    expect 159
+    expect_silence_of SUCCESS
+}
+
+# What process $1 may do and has open, once its guest runs.
+rights_of() {
+    timeout 10 bash -c "until grep -q 'Seccomp:.2' /proc/$1/status; do sleep 0.01; done"
+    grep -E '^(NoNewPrivs|Seccomp|Cap(Inh|Prm|Eff)):' "/proc/$1/status"
+    find "/proc/$1/fd" -type l -printf '%f %l\n' | sort
+}
+
+@test "sandbox: a running tender has its console, its virtual CPU and no rights" {
+    guest --version # skips where no guest can run
+    local console="$BATS_TEST_TMPDIR/console"
+    "$TENDER" "$GUESTS/test_time.hvt" < /dev/null > "$console" 2>&1 &
+    run rights_of $!
+    wait $!
+    expect 0 "CapEff:"$'\t'"0000000000000000" "CapPrm:"$'\t'"0000000000000000" \
+        "CapInh:"$'\t'"0000000000000000" "NoNewPrivs:"$'\t'1 "Seccomp:"$'\t'2 \
+        "1 $console" "2 $console" "anon_inode:kvm-vcpu:0"
+    [ "${#lines[@]}" -eq 8 ]
 }
 
 # ---- Devices -----------------------------------------------------------------
