@@ -227,6 +227,50 @@ refuses_call() {
     refuses_call out-in-boot-info "invalid guest memory access: gpa=0x10000"
 }
 
+# hostile STATUS WORDS...: what test_hostile does ends as it should.
+hostile() {
+    local wanted="$1"
+    shift
+    tender --mem=4 "$GUESTS/test_hostile.hvt" --solo5:quiet "$@"
+    case "$wanted" in
+        0) expect 0 SUCCESS ;;
+        1) expect 1 "solo5-hvt: invalid guest" ;;
+        *) expect "$wanted" ;;
+    esac || { echo "test_hostile $*"; return 1; }
+}
+
+@test "hostile: every number" {
+    guest --version # skips where no guest can run
+    local nr
+    for nr in {0..63}; do
+        case $nr in
+            1 | 3) hostile 0 call "$nr" arg 0 0 0 ;;
+            2) hostile 0 call "$nr" arg 0 0 ;;
+            8) hostile 9 call "$nr" arg 0 9 ;;
+            *) hostile 1 call "$nr" arg 0 0 0 0 0 ;;
+        esac
+    done
+}
+
+@test "hostile: arguments, buffers and accesses" {
+    guest --version # skips where no guest can run
+    local arch wanted words count=0
+    while read -r arch wanted words; do
+        if [[ "$arch" == any || "$arch" == x86_64 ]]; then
+            # shellcheck disable=SC2086 # words are words
+            hostile "$wanted" $words
+            count=$((count + 1))
+        fi
+    done < <(grep -v '^#' "$BATS_TEST_DIRNAME/test_hostile/cases")
+    [ "$count" -gt 100 ]
+}
+
+@test "hostile: a wait until the end of time ends at a signal" {
+    guest --version # skips where no guest can run
+    run timeout 1 "$TENDER" "$GUESTS/test_hostile.hvt" call 3 arg 0xffffffffffffffff 0 0
+    expect 124 "solo5-hvt: Exiting on signal 15"
+}
+
 # ---- The sandbox -------------------------------------------------------------
 
 @test "sandbox: a call that nobody declared ends the process" {
