@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: ISC
 #
 # Runs the unikernels on the tender, as a user would: status and words of each.
-# For x86_64 on /dev/kvm; BUILD is where `make` put things.
+# For x86_64 on /dev/kvm; BUILD is where `make` put things. With SANITIZED=1 it is
+# the tender that has sanitizers and no sandbox.
 
 bats_require_minimum_version 1.5.0
 
 setup() {
     BUILD="${BUILD:-$BATS_TEST_DIRNAME/../../build/tender}"
     GUESTS="$BUILD/x86_64"
-    TENDER="$GUESTS/solo5-hvt"
+    TENDER="$GUESTS${SANITIZED:+/sanitized}/solo5-hvt"
     [ "$(uname -m)" = x86_64 ] || skip "needs an x86_64 host, this is $(uname -m)"
 }
 
@@ -26,10 +27,15 @@ guest() {
     tender "$@"
 }
 
+needs_sandbox() {
+    [ -z "${SANITIZED:-}" ] || skip "the sanitized tender has no sandbox"
+}
+
 # A tender with a planted defect (tests/defects/), with a unikernel.
 defective() {
     local name="$1"
     shift
+    needs_sandbox
     TENDER="$GUESTS/defects/$name/solo5-hvt" guest "$@"
 }
 
@@ -293,6 +299,7 @@ rights_of() {
 }
 
 @test "sandbox: a running tender has its console, its virtual CPU and no rights" {
+    needs_sandbox
     guest --version # skips where no guest can run
     local console="$BATS_TEST_TMPDIR/console"
     "$TENDER" "$GUESTS/test_time.hvt" < /dev/null > "$console" 2>&1 &
