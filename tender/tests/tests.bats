@@ -277,6 +277,12 @@ hostile() {
     expect 124 "solo5-hvt: Exiting on signal 15"
 }
 
+@test "random: hypercalls are carried out or refused" {
+    guest --version # skips where no guest can run
+    run "$BATS_TEST_DIRNAME/../fuzz/run_guest" 600 20 "$TENDER" --mem=4 "$GUESTS/test_random.hvt"
+    expect 0 "in 20 runs"
+}
+
 # ---- The sandbox -------------------------------------------------------------
 
 @test "sandbox: a call that nobody declared ends the process" {
