@@ -17,6 +17,10 @@ TEST_PACKAGES += cpio              # reads the RAM disk back, independently
 TEST_PACKAGES += shellcheck        # lint of the shell scripts
 TEST_PACKAGES += chromium          # opens the report page
 
+# What fuzzing needs besides.
+FUZZ_PACKAGES := clang             # libFuzzer's instrumentation
+FUZZ_PACKAGES += libclang-rt-14-dev  # libFuzzer itself, and the sanitizers
+
 PYTHON := .venv/bin/python
 ROBOT := .venv/bin/robot $(if $(BENCH),--variable BENCH:$(BENCH))
 RUN ?= $(lastword $(sort $(wildcard results/2*/)))
@@ -50,6 +54,10 @@ test-tender: tender test-setup ## only the tests of tender and unikernels
 .PHONY: test-robot
 test-robot: image tender ## only the Robot suites, on the bench
 	$(Q)$(ROBOT) --outputdir results/robot --xunit $(CURDIR)/results/tests/test-robot.xml robot
+
+.PHONY: fuzz
+fuzz: tender fuzz-setup ## fuzz the tender for FUZZ_SECONDS (default 60)
+	$(Q)$(MAKE) -C tender fuzz
 
 .PHONY: lint
 lint: test-setup ## check style and types
@@ -90,6 +98,10 @@ packages:
 .PHONY: test-setup
 test-setup: setup
 	$(Q)$(call install_packages,$(if $(PACKAGES),$(TEST_PACKAGES)))
+
+.PHONY: fuzz-setup
+fuzz-setup: setup
+	$(Q)$(call install_packages,$(if $(PACKAGES),$(FUZZ_PACKAGES)))
 
 .venv/installed: requirements.txt pyproject.toml $(wildcard rig/__init__.py reports/__init__.py) | packages
 	$(Q)python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

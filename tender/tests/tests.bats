@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: ISC
 #
 # Runs the unikernels on the tender, as a user would: status and words of each.
-# For x86_64 on /dev/kvm; BUILD is where `make` put things.
+# For x86_64 on /dev/kvm; BUILD is where `make` put things. With SANITIZED=1 it is
+# the tender that has sanitizers and no sandbox.
 
 bats_require_minimum_version 1.5.0
 
 setup() {
     BUILD="${BUILD:-$BATS_TEST_DIRNAME/../../build/tender}"
     GUESTS="$BUILD/x86_64"
-    TENDER="$GUESTS/solo5-hvt"
+    TENDER="$GUESTS${SANITIZED:+/sanitized}/solo5-hvt"
     [ "$(uname -m)" = x86_64 ] || skip "needs an x86_64 host, this is $(uname -m)"
 }
 
@@ -28,6 +29,18 @@ needs_kvm() {
 guest() {
     needs_kvm
     tender "$@"
+}
+
+needs_sandbox() {
+    [ -z "${SANITIZED:-}" ] || skip "the sanitized tender has no sandbox"
+}
+
+# A tender with a planted defect (tests/defects/), with a unikernel.
+defective() {
+    local name="$1"
+    shift
+    needs_sandbox
+    TENDER="$GUESTS/defects/$name/solo5-hvt" guest "$@"
 }
 
 # expect STATUS WORDS...: the exit status, and what must stand in the output.
@@ -236,6 +249,90 @@ refuses_call() {
     refuses_call out-in-constants "invalid guest memory access"
     refuses_call out-in-page-table "invalid guest memory access: gpa=0x2000"
     refuses_call out-in-boot-info "invalid guest memory access: gpa=0x10000"
+}
+
+# hostile STATUS WORDS...: what test_hostile does ends as it should.
+hostile() {
+    local wanted="$1"
+    shift
+    tender --mem=4 "$GUESTS/test_hostile.hvt" --solo5:quiet "$@"
+    case "$wanted" in
+        0) expect 0 SUCCESS ;;
+        1) expect 1 "solo5-hvt: invalid guest" ;;
+        *) expect "$wanted" ;;
+    esac || { echo "test_hostile $*"; return 1; }
+}
+
+@test "hostile: every number" {
+    guest --version # skips where no guest can run
+    local nr
+    for nr in {0..63}; do
+        case $nr in
+            1 | 3) hostile 0 call "$nr" arg 0 0 0 ;;
+            2) hostile 0 call "$nr" arg 0 0 ;;
+            8) hostile 9 call "$nr" arg 0 9 ;;
+            *) hostile 1 call "$nr" arg 0 0 0 0 0 ;;
+        esac
+    done
+}
+
+@test "hostile: arguments, buffers and accesses" {
+    guest --version # skips where no guest can run
+    local arch wanted words count=0
+    while read -r arch wanted words; do
+        if [[ "$arch" == any || "$arch" == x86_64 ]]; then
+            # shellcheck disable=SC2086 # words are words
+            hostile "$wanted" $words
+            count=$((count + 1))
+        fi
+    done < <(grep -v '^#' "$BATS_TEST_DIRNAME/test_hostile/cases")
+    [ "$count" -gt 100 ]
+}
+
+@test "hostile: a wait until the end of time ends at a signal" {
+    guest --version # skips where no guest can run
+    run timeout 1 "$TENDER" "$GUESTS/test_hostile.hvt" call 3 arg 0xffffffffffffffff 0 0
+    expect 124 "solo5-hvt: Exiting on signal 15"
+}
+
+@test "random: hypercalls are carried out or refused" {
+    guest --version # skips where no guest can run
+    run "$BATS_TEST_DIRNAME/../fuzz/run_guest" 600 20 "$TENDER" --mem=4 "$GUESTS/test_random.hvt"
+    expect 0 "in 20 runs"
+}
+
+# ---- The sandbox -------------------------------------------------------------
+
+@test "sandbox: a call that nobody declared ends the process" {
+    defective opens-a-file "$GUESTS/test_time.hvt"
+    expect 159
+    expect_silence_of SUCCESS
+}
+
+@test "sandbox: a descriptor that nobody declared ends the process" {
+    defective writes-elsewhere "$GUESTS/test_time.hvt"
+    expect 159
+    expect_silence_of SUCCESS
+}
+
+# What process $1 may do and has open, once its guest runs.
+rights_of() {
+    timeout 10 bash -c "until grep -q 'Seccomp:.2' /proc/$1/status; do sleep 0.01; done"
+    grep -E '^(NoNewPrivs|Seccomp|Cap(Inh|Prm|Eff)):' "/proc/$1/status"
+    find "/proc/$1/fd" -type l -printf '%f %l\n' | sort
+}
+
+@test "sandbox: a running tender has its console, its virtual CPU and no rights" {
+    needs_sandbox
+    guest --version # skips where no guest can run
+    local console="$BATS_TEST_TMPDIR/console"
+    "$TENDER" "$GUESTS/test_time.hvt" < /dev/null > "$console" 2>&1 &
+    run rights_of $!
+    wait $!
+    expect 0 "CapEff:"$'\t'"0000000000000000" "CapPrm:"$'\t'"0000000000000000" \
+        "CapInh:"$'\t'"0000000000000000" "NoNewPrivs:"$'\t'1 "Seccomp:"$'\t'2 \
+        "1 $console" "2 $console" "anon_inode:kvm-vcpu:0"
+    [ "${#lines[@]}" -eq 8 ]
 }
 
 # ---- Devices -----------------------------------------------------------------

@@ -61,9 +61,12 @@ void hvt_signals_release(void);
 
 /*
  * A module declares in its setup every system call that it will make on a
- * descriptor once the guest runs; the rest is forbidden then, and descriptors
- * that nobody declared are closed. Exit hooks count as well.
+ * descriptor once the guest runs; any other call ends the process then, and
+ * descriptors that nobody declared are closed. Exit hooks count as well. No
+ * memory can be allocated any more. `fd` is the call's first argument; for wait4
+ * that is a process.
  */
+#define HVT_NO_FD (-1) /* the call takes no descriptor, or may have any */
 void hvt_sandbox_allow(int syscall_nr, int fd);
 void hvt_sandbox_allow_ioctl(int fd, unsigned long request);
 

@@ -124,6 +124,12 @@ void hvt_core_dispatch(struct hvt *hvt, uint64_t nr, hvt_gpa_t gpa);
 /* Ends the tender on signals from now on, with the exit hooks run. */
 void hvt_signals_init(void);
 
+/*
+ * Gives up, for good, all that nobody declared: descriptors, capabilities and
+ * system calls. The last step before the guest runs.
+ */
+void hvt_sandbox_enter(void);
+
 /* ---- KVM (hvt_kvm.c) ----------------------------------------------------- */
 
 void hvt_vm_init(struct hvt *hvt, uint64_t mem_size);

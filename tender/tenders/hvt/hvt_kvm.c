@@ -60,6 +60,7 @@ void hvt_vm_init(struct hvt *hvt, uint64_t mem_size)
     hvt->vm_fd = hvt_ioctl(hvt->kvm_fd, KVM_CREATE_VM, NULL, "KVM_CREATE_VM");
     hvt->vcpu_fd = hvt_ioctl(hvt->vm_fd, KVM_CREATE_VCPU, NULL,
             "KVM_CREATE_VCPU");
+    hvt_sandbox_allow_ioctl(hvt->vcpu_fd, KVM_RUN);
     hvt->run = map_run(hvt);
     hvt_mem_init(&hvt->mem, mem_size);
     give_memory(hvt);

@@ -147,6 +147,7 @@ void hvt_vcpu_init(struct hvt *hvt, hvt_gpa_t entry)
     set_system_registers(hvt);
     set_core_registers(hvt, entry);
     hvt->cpu_cycle_freq = counter_frequency();
+    hvt_sandbox_allow_ioctl(hvt->vcpu_fd, KVM_GET_ONE_REG); /* hvt_vcpu_pc() */
 }
 
 uint64_t hvt_vcpu_pc(struct hvt *hvt)

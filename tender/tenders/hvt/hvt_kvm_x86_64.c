@@ -169,6 +169,7 @@ void hvt_vcpu_init(struct hvt *hvt, hvt_gpa_t entry)
     set_sregs(hvt);
     set_regs(hvt, entry);
     hvt->cpu_cycle_freq = tsc_frequency(hvt);
+    hvt_sandbox_allow_ioctl(hvt->vcpu_fd, KVM_GET_REGS); /* hvt_vcpu_pc() */
 }
 
 uint64_t hvt_vcpu_pc(struct hvt *hvt)

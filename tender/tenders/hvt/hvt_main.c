@@ -54,5 +54,6 @@ int main(int argc, char **argv)
     hvt_core_init();
     hvt_modules_setup(&hvt, mft);
     hvt_boot_info_write(&hvt, kernel_end, mft, cmdline);
+    hvt_sandbox_enter();
     hvt_vcpu_loop(&hvt);
 }

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -282,6 +283,8 @@ static void take_line(struct led *led, const struct chip *chip, int export_fd)
         hvt_fail("%s cannot be made an output: %s", led->label,
                 strerror(errno));
     led->value_fd = open_when_ready(led, "value");
+    hvt_sandbox_allow(SYS_write, led->direction_fd);
+    hvt_sandbox_allow(SYS_pwrite64, led->value_fd);
     hvt_say("%s: GPIO %u (chip %s, base %u, sysfs %s)", led->name, led->line,
             CHIP_LABEL, chip->base, led->sysfs);
 }
@@ -378,6 +381,7 @@ static void setup(struct hvt *hvt, struct mft *mft)
     for (size_t i = 0; i < led_count; i++)
         take_line(&leds[i], &chip, export_fd);
     close(export_fd);
+    hvt_sandbox_allow(SYS_write, unexport_fd);
     hvt_register_hypercall(HVT_HYPERCALL_LED_SET, &(struct hvt_handler){
             hypercall_led_set, sizeof(struct hvt_hc_led_set), true });
 }

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Hypercalls at random: "seed=N calls=N wild=N". Most are such that the tender
+ * carries them out; one in `wild` may be anything, and likely ends the guest.
+ * Beside the argument the tender must not have changed a word. Not much is done
+ * between two calls: some KVMs emulate each instruction.
+ */
+#include "../lib/console.h"
+#include "hvt/hypercall.h"
+#include "lib.h"
+#include "solo5.h"
+
+#define FILLER UINT64_C(0xa5a5a5a5a5a5a5a5)
+#define ARG_WORDS 5
+#define STATUS_WILD_HALT 42
+#define STATUS_CHANGED 3
+
+static uint64_t seed, calls, wild;
+static uint64_t arena[ARG_WORDS + 2]; /* one more before, one more after */
+static uint64_t *const arg = arena + 1;
+static uintptr_t memory_end;
+
+/* ---- Randomness: xorshift64*, by S. Vigna -------------------------------- */
+
+static uint64_t random(void)
+{
+    seed ^= seed >> 12;
+    seed ^= seed << 25;
+    seed ^= seed >> 27;
+    return seed * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+/* The high bits are the better ones. */
+static uint64_t random_below(uint64_t limit)
+{
+    return (random() >> 33) % limit;
+}
+
+/*
+ * Any number, but rather one that is near a limit. Not one in the stack, where an
+ * answer would end the guest: only the last word of memory is nobody's.
+ */
+static uint64_t random_value(void)
+{
+    switch (random_below(8)) {
+    case 0:
+        return random_below(64);
+    case 1:
+        return memory_end - random_below(10);
+    case 2:
+        return 0 - random_below(4096);
+    case 3:
+        return random_below(256) * HVT_GUEST_PAGE;
+    case 4:
+        return (uintptr_t)random + random_below(64);
+    case 5:
+        return HVT_GUEST_MAX_MEM + (uintptr_t)arg;
+    case 6:
+        return (uintptr_t)arg + random_below(64);
+    default:
+        return random();
+    }
+}
+
+/* ---- Calls ---------------------------------------------------------------- */
+
+static const uint8_t harmless[] = {
+    HVT_HYPERCALL_WALLTIME, HVT_HYPERCALL_PUTS, HVT_HYPERCALL_POLL,
+};
+
+/* Words that the handler of `nr` accepts. */
+static void fill_harmless(unsigned nr)
+{
+    for (size_t i = 0; i < ARG_WORDS; i++)
+        arg[i] = random_below(2);
+    if (nr == HVT_HYPERCALL_PUTS) {
+        arg[0] = (uintptr_t)arg + random_below(8);
+        arg[1] = random_below(32);
+    }
+}
+
+/* It does not wait forever, and does not end like something else. */
+static void fill_wild(unsigned nr)
+{
+    for (size_t i = 0; i < ARG_WORDS; i++)
+        arg[i] = random_value();
+    if (nr == HVT_HYPERCALL_POLL)
+        arg[0] = random_below(1000);
+    if (nr == HVT_HYPERCALL_HALT)
+        arg[1] = STATUS_WILD_HALT;
+}
+
+static void fill_beside(void)
+{
+    arg[-1] = arg[ARG_WORDS] = FILLER;
+}
+
+static void require_filler(void)
+{
+    if (arg[-1] != FILLER || arg[ARG_WORDS] != FILLER)
+        solo5_exit(STATUS_CHANGED);
+}
+
+static void call_harmless(void)
+{
+    unsigned nr = harmless[random_below(sizeof harmless)];
+
+    fill_beside();
+    fill_harmless(nr);
+    hypercall((enum hvt_hypercall)nr, arg);
+    require_filler();
+}
+
+/*
+ * An argument elsewhere is what lies there, so it is one that the tender may
+ * answer into anything of ours: only those that hold the argument are looked at.
+ */
+static void call_wild(void)
+{
+    unsigned nr = (unsigned)random_below(HVT_HYPERCALL_MAX);
+
+    fill_beside();
+    fill_wild(nr);
+    if (random_below(2) && nr != HVT_HYPERCALL_POLL && nr != HVT_HYPERCALL_HALT) {
+        hypercall((enum hvt_hypercall)nr, (void *)random_value());
+        return;
+    }
+    hypercall((enum hvt_hypercall)nr, arg);
+    if (nr == HVT_HYPERCALL_WALLTIME || nr == HVT_HYPERCALL_POLL)
+        require_filler();
+}
+
+/* ---- The command line ------------------------------------------------------ */
+
+/* After "NAME=" in the command line; 0 without. */
+static uint64_t number_of(const char *cmdline, const char *name)
+{
+    size_t size = strlen(name);
+    uint64_t value = 0;
+
+    while (*cmdline && strncmp(cmdline, name, size))
+        cmdline++;
+    if (!*cmdline)
+        return 0;
+    for (cmdline += size; *cmdline >= '0' && *cmdline <= '9'; cmdline++)
+        value = value * 10 + (uint64_t)(*cmdline - '0');
+    return value;
+}
+
+int solo5_app_main(const struct solo5_start_info *info)
+{
+    seed = number_of(info->cmdline, "seed=");
+    calls = number_of(info->cmdline, "calls=");
+    wild = number_of(info->cmdline, "wild=");
+    memory_end = info->heap_start + info->heap_size;
+    if (!seed || !calls || !wild) {
+        print("usage: seed=N calls=N wild=N, all above 0\nFAILURE\n");
+        return SOLO5_EXIT_FAILURE;
+    }
+    for (uint64_t i = 1; i <= calls; i++) {
+        if (random_below(wild))
+            call_harmless();
+        else
+            call_wild();
+        if (i % 100 == 0 || i == calls)
+            print("\ncalls %lu\n", i);
+    }
+    print("SUCCESS\n");
+    return SOLO5_EXIT_SUCCESS;
+}
