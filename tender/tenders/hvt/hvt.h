@@ -57,6 +57,22 @@ void hvt_at_exit(hvt_exit_hook hook);
 void hvt_signals_hold(void);
 void hvt_signals_release(void);
 
+/* ---- Helpers ------------------------------------------------------------- */
+
+/*
+ * A helper is a second process of a module, for what must be done even if the
+ * tender is killed. It has nothing of the tender but a socket (SOCK_SEQPACKET),
+ * on which it reads an end as soon as the tender is gone. All signals are
+ * blocked. It ends when `run` returns.
+ */
+struct hvt_helper {
+    const char *name; /* up to 15 characters */
+    void (*run)(int socket);
+};
+
+/* Starts the helper of a module, see below. Returns the tender's end. */
+int hvt_helper_start(const struct hvt_helper *helper);
+
 /* ---- The sandbox --------------------------------------------------------- */
 
 /*
@@ -124,6 +140,7 @@ struct hvt_module {
     const char *usage;
     /* Says how to attach the device `name`, which the operator forgot. */
     void (*say_how_to_attach)(const char *name);
+    const struct hvt_helper *helper; /* NULL: the module has none */
 };
 
 /* Puts a pointer to the module where the tender finds it: in a section that the

@@ -98,6 +98,9 @@ extern const struct led_backend led_cdev;  /* hvt_led_cdev.c */
 void led_guard_start(const struct led_backend *backend, struct led *leds,
         size_t count);
 
+/* The process that does it. */
+extern const struct hvt_helper led_guard;
+
 /* In the guard: whether the tender is gone, so that waiting is in vain. */
 bool led_guard_is_alone(void);
 
@@ -116,6 +119,10 @@ struct led_holder {
     char command[128];
 };
 
+/* In the tender: who this is. In the guard: for whom it acts. */
+struct led_holder led_record_self(void);
+void led_record_act_for(const struct led_holder *tender);
+
 /* Opens the folder of records. If it cannot, `why` says so. */
 void led_record_open(char why[LED_TEXT_SIZE]);
 
@@ -126,7 +133,7 @@ void led_record_open(char why[LED_TEXT_SIZE]);
 enum led_record led_record_lock(const char *key, int *fd,
         struct led_holder *holder);
 
-/* Says in the record who holds the line, and which export of it. */
+/* Says in the record for whom the line is held, and which export of it. */
 void led_record_write(int fd, unsigned long long inode);
 
 /* Removes a record that is locked; async-signal-safe. */

@@ -28,7 +28,7 @@
 #define LOCK_STEP_NS 10000000
 
 static int folder_fd = -1;
-static struct led_holder self;
+static struct led_holder tender;
 
 static void read_command(char *command, size_t size)
 {
@@ -43,12 +43,21 @@ static void read_command(char *command, size_t size)
             command[i] = ' ';
 }
 
+struct led_holder led_record_self(void)
+{
+    struct led_holder self = { .pid = getpid() };
+
+    read_command(self.command, sizeof(self.command));
+    return self;
+}
+
+void led_record_act_for(const struct led_holder *holder)
+{
+    tender = *holder;
+}
+
 void led_record_open(char why[LED_TEXT_SIZE])
 {
-    if (self.pid == 0) { /* the tender; the guard is opened later, and inherits */
-        self.pid = getpid();
-        read_command(self.command, sizeof(self.command));
-    }
     if (mkdir(HVT_LED_RECORDS, 0755) == 0 || errno == EEXIST)
         folder_fd = open(HVT_LED_RECORDS,
                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -117,7 +126,7 @@ void led_record_write(int fd, unsigned long long inode)
     if (fd < 0 || ftruncate(fd, 0) != 0)
         return;
     lseek(fd, 0, SEEK_SET);
-    dprintf(fd, "%ld %llu %s\n", self.pid, inode, self.command);
+    dprintf(fd, "%ld %llu %s\n", tender.pid, inode, tender.command);
 }
 
 void led_record_remove(const char *key)

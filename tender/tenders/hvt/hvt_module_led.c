@@ -330,4 +330,5 @@ DECLARE_MODULE(led) = {
             "  --led-backend=sysfs|cdev\n"
             "                      how lines are driven (default sysfs)",
     .say_how_to_attach = say_how_to_attach,
+    .helper = &led_guard,
 };

@@ -19,6 +19,7 @@ ssize_t __real_write(int fd, const void *data, size_t size);
 ssize_t __wrap_write(int fd, const void *data, size_t size);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset);
 int __wrap_nanosleep(const struct timespec *request, struct timespec *remaining);
+int __wrap_memfd_create(const char *name, unsigned flags);
 
 static struct fake_gpio_defect fake_gpio_defect;
 size_t fake_write_limit;
@@ -209,6 +210,13 @@ ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset)
 {
     (void)offset;
     return __wrap_write(fd, data, size);
+}
+
+int __wrap_memfd_create(const char *name, unsigned flags)
+{
+    (void)name, (void)flags;
+    errno = ENOSYS;
+    return -1;
 }
 
 /* Time passes at once. */

@@ -436,8 +436,10 @@ static void a_second_tender_is_refused_with_the_holders_name(void)
 
     fake_gpio_make(458);
     pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        EXPECT(freopen("/dev/null", "w", stderr) != NULL);
         live(&first);
+    }
     EXPECT(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
     snprintf(holder, sizeof(holder), "GPIO 25 (sysfs 483) is held by another tender: "
             "pid %d, ", pid);
