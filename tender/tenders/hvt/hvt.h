@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "solo5/hvt_abi.h"
 #include "solo5/mft_abi.h"
@@ -70,8 +71,11 @@ struct hvt_helper {
     void (*run)(int socket);
 };
 
-/* Starts the helper of a module, see below. Returns the tender's end. */
-int hvt_helper_start(const struct hvt_helper *helper);
+/*
+ * Starts the helper of a module, see below. Returns the tender's end. An exit
+ * hook waits for the process, which must not outlive the tender as a zombie.
+ */
+int hvt_helper_start(const struct hvt_helper *helper, pid_t *pid);
 
 /* ---- The sandbox --------------------------------------------------------- */
 

@@ -3,9 +3,9 @@
  * hvt_helper.c: second processes of modules, which a SIGKILL of the tender does
  * not reach.
  *
- * A helper is a grandchild in a session of its own with all signals blocked. It
- * runs the tender's own program, but from a copy in memory: who kills processes
- * by program, by name or by command line means the tender, and not its helper.
+ * A helper is a child in a session of its own with all signals blocked. It runs
+ * the tender's own program, but from a copy in memory: who kills processes by
+ * program, by name or by command line means the tender, and not its helper.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "hvt_internal.h"
@@ -102,6 +101,7 @@ static _Noreturn void run(const struct hvt_helper *helper)
 
 static _Noreturn void become(const struct hvt_helper *helper, int socket)
 {
+    setsid(); /* a SIGKILL may be for a whole process group */
     block_signals();
     keep_only(socket);
     decline_oom_kill();
@@ -109,30 +109,19 @@ static _Noreturn void become(const struct hvt_helper *helper, int socket)
     run(helper);
 }
 
-/* As a grandchild it is nobody's to wait for, and never a zombie of ours. */
-static bool start_grandchild(const struct hvt_helper *helper, int socket)
-{
-    pid_t child = fork();
-
-    if (child == 0) {
-        setsid(); /* a SIGKILL may be for a whole process group */
-        if (fork() == 0)
-            become(helper, socket);
-        _exit(0);
-    }
-    return child > 0 && waitpid(child, NULL, 0) == child;
-}
-
-int hvt_helper_start(const struct hvt_helper *helper)
+int hvt_helper_start(const struct hvt_helper *helper, pid_t *pid)
 {
     int ends[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         hvt_fail("Cannot make a socket: %s", strerror(errno));
     hvt_signals_hold(); /* the helper must not end as the tender does */
-    if (!start_grandchild(helper, ends[1]))
-        hvt_fail("Cannot start a process: %s", strerror(errno));
+    *pid = fork();
+    if (*pid == 0)
+        become(helper, ends[1]);
     hvt_signals_release();
+    if (*pid < 0)
+        hvt_fail("Cannot start a process: %s", strerror(errno));
     close(ends[1]);
     return ends[0];
 }

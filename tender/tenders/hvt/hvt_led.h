@@ -82,7 +82,8 @@ struct led_backend {
      */
     const char *(*give_back)(const struct led *led);
 
-    /* Declares to the sandbox what drive and give_back do. */
+    /* Declare to the sandbox what drive and give_back do, for all and for one. */
+    void (*allow_all)(void);
     void (*allow)(const struct led *led);
 };
 
@@ -137,7 +138,10 @@ enum led_record led_record_lock(const char *key, int *fd,
 void led_record_write(int fd, unsigned long long inode);
 
 /* Removes a record that is locked; async-signal-safe. */
-void led_record_remove(const char *key);
+void led_record_remove(const char *key, int fd);
+
+/* Declare that to the sandbox, and that the lock must last. */
+void led_record_allow_all(void);
 void led_record_allow(int fd);
 
 /* ---- Of the character device, for sysfs' messages ------------------------ */

@@ -195,6 +195,10 @@ static const char *give_back(const struct led *led)
     return NULL;
 }
 
+static void allow_nothing(void)
+{
+}
+
 static void allow(const struct led *led)
 {
     hvt_sandbox_allow_ioctl(led->fds[LINE], GPIO_V2_LINE_SET_VALUES_IOCTL);
@@ -212,5 +216,6 @@ const struct led_backend led_cdev = {
     .take = take,
     .drive = drive,
     .give_back = give_back,
+    .allow_all = allow_nothing,
     .allow = allow,
 };

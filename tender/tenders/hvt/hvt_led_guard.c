@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "hvt_led.h"
@@ -177,6 +178,7 @@ const struct hvt_helper led_guard = { .name = "led-guard", .run = run_guard };
 static const struct led_backend *tenders_backend;
 static struct led *tenders_leds;
 static size_t tenders_led_count;
+static pid_t guard_pid;
 
 static void set_timeout(time_t seconds)
 {
@@ -246,28 +248,38 @@ static int give_back_without_guard(void)
     return rc;
 }
 
-static int give_back(void)
+/* Returns whether the guard has done its work, well or not; *rc is -1 if not. */
+static bool hear_guard_out(int *rc)
 {
     struct message message;
+    bool is_done = false;
+    ssize_t size;
+
+    while ((size = read_patiently(&message, sizeof(message))) == sizeof(message)) {
+        is_done = is_done || message.kind == GUARD_DONE;
+        if (message.kind == LINE_WRONG) {
+            hvt_say_texts(tenders_leds[message.led].label, message.text);
+            *rc = -1;
+        }
+    }
+    if (size == 0) /* it has closed its end, so this will not take long */
+        waitpid(guard_pid, NULL, 0);
+    return is_done;
+}
+
+static int give_back(void)
+{
     int rc = 0;
 
     shutdown(lifeline, SHUT_WR);
-    while (read_patiently(&message, sizeof(message)) == sizeof(message)) {
-        if (message.kind == GUARD_DONE)
-            return rc;
-        if (message.kind == LINE_WRONG) {
-            hvt_say_texts(tenders_leds[message.led].label, message.text);
-            rc = -1;
-        }
-    }
-    return give_back_without_guard();
+    return hear_guard_out(&rc) ? rc : give_back_without_guard();
 }
 
 void led_guard_start(const struct led_backend *backend, struct led *leds,
         size_t count)
 {
     tenders_backend = backend, tenders_leds = leds, tenders_led_count = count;
-    lifeline = hvt_helper_start(&led_guard);
+    lifeline = hvt_helper_start(&led_guard, &guard_pid);
     hvt_at_exit(give_back);
     set_timeout(TAKE_TIMEOUT_S);
     give_job();
@@ -276,4 +288,5 @@ void led_guard_start(const struct led_backend *backend, struct led *leds,
     set_timeout(END_TIMEOUT_S);
     hvt_sandbox_allow(SYS_shutdown, lifeline);
     hvt_sandbox_allow(SYS_read, lifeline);
+    hvt_sandbox_allow(SYS_wait4, guard_pid); /* there it is a process */
 }

@@ -129,10 +129,19 @@ void led_record_write(int fd, unsigned long long inode)
     dprintf(fd, "%ld %llu %s\n", tender.pid, inode, tender.command);
 }
 
-void led_record_remove(const char *key)
+/* A guard that was stopped until the line was another tender's lets that be. */
+void led_record_remove(const char *key, int fd)
 {
-    if (folder_fd >= 0)
+    if (fd >= 0 && is_still(fd, key))
         unlinkat(folder_fd, key, 0);
+}
+
+void led_record_allow_all(void)
+{
+    if (folder_fd < 0)
+        return;
+    hvt_sandbox_allow(SYS_newfstatat, folder_fd);
+    hvt_sandbox_allow(SYS_unlinkat, folder_fd);
 }
 
 /* The lock lasts as long as its file is open, so the sandbox must not close it. */
@@ -140,6 +149,6 @@ void led_record_allow(int fd)
 {
     if (fd < 0)
         return;
-    hvt_sandbox_allow(SYS_close, fd);
-    hvt_sandbox_allow(SYS_unlinkat, folder_fd);
+    hvt_sandbox_allow(SYS_fstat, fd); /* fstat() is the one or the other */
+    hvt_sandbox_allow(SYS_newfstatat, fd);
 }

@@ -179,7 +179,7 @@ static bool export_line(struct led *led, char why[LED_TEXT_SIZE])
     led->taken = write_text(export_fd, number_of(led));
     if (!led->taken) {
         refuse_export(led, errno, why);
-        led_record_remove(led->key);
+        led_record_remove(led->key, led->fds[RECORD]);
         return false;
     }
     led_record_write(led->fds[RECORD], inode_of(led));
@@ -285,22 +285,27 @@ static const char *give_back(const struct led *led)
     const char *wrong = NULL;
 
     if (was_taken_away(led)) {
-        led_record_remove(led->key);
+        led_record_remove(led->key, led->fds[RECORD]);
         return " was unexported by somebody else";
     }
     if (led->fds[DIRECTION] >= 0 && !write_text(led->fds[DIRECTION], "in"))
         wrong = " cannot be made an input again";
     if (!write_text(unexport_fd, number_of(led)))
         return " cannot be unexported"; /* and its record stays, for the next */
-    led_record_remove(led->key);
+    led_record_remove(led->key, led->fds[RECORD]);
     return wrong;
+}
+
+static void allow_all(void)
+{
+    hvt_sandbox_allow(SYS_write, unexport_fd);
+    led_record_allow_all();
 }
 
 static void allow(const struct led *led)
 {
     hvt_sandbox_allow(SYS_pwrite64, led->fds[VALUE]);
     hvt_sandbox_allow(SYS_write, led->fds[DIRECTION]);
-    hvt_sandbox_allow(SYS_write, unexport_fd);
     led_record_allow(led->fds[RECORD]);
 }
 
@@ -315,5 +320,6 @@ const struct led_backend led_sysfs = {
     .take = take,
     .drive = drive,
     .give_back = give_back,
+    .allow_all = allow_all,
     .allow = allow,
 };

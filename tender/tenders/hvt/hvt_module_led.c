@@ -272,6 +272,7 @@ static void take_lines(void)
     if (why[0] != '\0')
         hvt_say("%s", why);
     led_guard_start(backend, leds, led_count);
+    backend->allow_all();
     for (size_t i = 0; i < led_count; i++) {
         backend->allow(&leds[i]);
         hvt_say("%s: %s%s%s", leds[i].name, text[i],

@@ -49,7 +49,6 @@ static void live(void *arg)
 {
     const struct life *life = arg;
 
-    prctl(PR_SET_CHILD_SUBREAPER, 1); /* for guard_pid */
     make_manifest();
     fake_gpio_watch(life->defect);
     for (int i = 0; i < 3 && life->options[i] != NULL; i++)
@@ -347,7 +346,7 @@ static void a_line_that_cannot_be_given_back_is_reported(void)
 
 #define RECORD "records/gpio483"
 
-/* The guard is a grandchild, and ours when its parent is gone. */
+/* The guard is the tender's only child, and the test's when the tender is gone. */
 static pid_t guard_pid(void)
 {
     char path[64];
@@ -388,7 +387,8 @@ static void kill_guard(void)
     pid_t guard = guard_pid();
 
     led_set(1, 1);
-    EXPECT(kill(guard, SIGKILL) == 0 && waitpid(guard, NULL, 0) == guard);
+    EXPECT(kill(guard, SIGKILL) == 0);
+    EXPECT(waitid(P_PID, (id_t)guard, &(siginfo_t){ 0 }, WEXITED | WNOWAIT) == 0);
 }
 
 static void a_tender_whose_guard_was_killed_gives_the_line_back(void)
@@ -472,6 +472,37 @@ static void a_stale_export_is_taken_over(void)
     EXPECT_ENDING(live, &life, 0, "GPIO 25 (sysfs 483): taking over what tender ");
     EXPECT_LOG(LED0_TAKEN "gpio483/value 1\ngpio483/direction out\n" LED0_FREED);
     EXPECT(access(RECORD, F_OK) != 0);
+}
+
+static void end_despite_stopped_guard(void)
+{
+    led_set(1, 1);
+    kill(guard_pid(), SIGSTOP);
+}
+
+static void continue_guard_late(void)
+{
+    pid_t guard = guard_pid();
+
+    kill(guard, SIGCONT);
+    waitpid(guard, NULL, 0);
+}
+
+/* Its line, and the record of it, are another tender's by then. */
+static void a_guard_that_was_stopped_does_no_harm_later(void)
+{
+    struct life life = { .options = { "--led:led0=25" },
+        .guest = end_despite_stopped_guard };
+    struct life next = { .options = { "--led:led0=25" }, .guest = be_killed_with_guard };
+
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    fake_gpio_make(458);
+    EXPECT_ENDING(live, &life, 0, "");
+    EXPECT(!fake_gpio_is_exported(483) && access(RECORD, F_OK) != 0);
+    EXPECT_ENDING(live, &next, 128 + SIGKILL, "");
+    EXPECT(fake_gpio_is_exported(483) && access(RECORD, F_OK) == 0);
+    continue_guard_late();
+    EXPECT(fake_gpio_is_exported(483) && access(RECORD, F_OK) == 0);
 }
 
 /* An administrator tidied up, then somebody else exported the line. */
@@ -723,6 +754,7 @@ int main(int argc, char **argv)
     TEST(no_signal_ends_the_guard);
     TEST(a_second_tender_is_refused_with_the_holders_name);
     TEST(a_stale_export_is_taken_over);
+    TEST(a_guard_that_was_stopped_does_no_harm_later);
     TEST(a_later_export_is_not_taken_for_a_stale_one);
     TEST(a_record_without_an_export_does_no_harm);
     TEST(a_record_that_is_damaged_proves_nothing);
