@@ -9,6 +9,7 @@ from rig.bench import Bench, load_bench
 from rig.identity import REPOSITORY
 from rig.led import Pattern, tender_command
 from rig.session import Order, Session, deployed_path
+from tests.virtual_pi.leds import LedBoard
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +22,21 @@ def pi(bench: Bench) -> Iterator[Session]:
     """Shared by every test that leaves the bench usable."""
     session = Session.open(bench)
     yield session
+    session.close()
+
+
+@pytest.fixture(scope="session")
+def leds(bench: Bench) -> Iterator[LedBoard]:
+    """A board for tenders that come to all sorts of ends."""
+    built = REPOSITORY / "build" / "tender" / "aarch64"
+    names = ("test_led_endings", "test_led_several", "test_led_handle")
+    images = {name: built / f"{name}.hvt" for name in names}
+    images |= {"tender": built / "solo5-hvt"}
+    images |= {"defective": built / "defects" / "never-unexports" / "solo5-hvt"}
+    session = Session.open(bench.model_copy(update={"images": images}))
+    board = LedBoard(session)
+    board.prepare()
+    yield board
     session.close()
 
 

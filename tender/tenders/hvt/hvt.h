@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "solo5/hvt_abi.h"
 #include "solo5/mft_abi.h"
@@ -56,6 +57,25 @@ void hvt_at_exit(hvt_exit_hook hook);
  */
 void hvt_signals_hold(void);
 void hvt_signals_release(void);
+
+/* ---- Helpers ------------------------------------------------------------- */
+
+/*
+ * A helper is a second process of a module, for what must be done even if the
+ * tender is killed. It has nothing of the tender but a socket (SOCK_SEQPACKET),
+ * on which it reads an end as soon as the tender is gone. All signals are
+ * blocked. It ends when `run` returns.
+ */
+struct hvt_helper {
+    const char *name; /* up to 15 characters */
+    void (*run)(int socket);
+};
+
+/*
+ * Starts the helper of a module, see below. Returns the tender's end. An exit
+ * hook waits for the process, which must not outlive the tender as a zombie.
+ */
+int hvt_helper_start(const struct hvt_helper *helper, pid_t *pid);
 
 /* ---- The sandbox --------------------------------------------------------- */
 
@@ -149,6 +169,7 @@ struct hvt_module {
     const char *usage;
     /* Says how to attach the device `name`, which the operator forgot. */
     void (*say_how_to_attach)(const char *name);
+    const struct hvt_helper *helper; /* NULL: the module has none */
 };
 
 /* Puts a pointer to the module where the tender finds it: in a section that the

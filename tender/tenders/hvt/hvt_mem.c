@@ -30,6 +30,7 @@ void hvt_mem_init(struct hvt_mem *mem, uint64_t size)
     mem->size = size;
     mem->host_page = (size_t)sysconf(_SC_PAGESIZE);
     mem->base = map_zeroed(size, "guest memory");
+    madvise(mem->base, size, MADV_DONTFORK); /* it is no business of a helper */
     mem->denied = map_zeroed(size / HVT_GUEST_PAGE, "the permission map");
     /* Page tables and boot info are not the guest's to change. */
     memset(mem->denied, HVT_ACCESS_WRITE, HVT_GUEST_MIN_BASE / HVT_GUEST_PAGE);

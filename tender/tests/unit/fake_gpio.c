@@ -20,12 +20,14 @@ ssize_t __wrap_write(int fd, const void *data, size_t size);
 ssize_t __real_pwrite(int fd, const void *data, size_t size, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset);
 int __wrap_nanosleep(const struct timespec *request, struct timespec *remaining);
+int __wrap_memfd_create(const char *name, unsigned flags);
 
-struct fake_gpio_defect fake_gpio_defect;
+static struct fake_gpio_defect fake_gpio_defect;
 size_t fake_write_limit;
 
 static unsigned chip_base;
-static int log_fd;
+static char log_path[PATH_MAX]; /* the guard closes what it did not open itself */
+static pid_t tender;
 static unsigned slow_number;
 
 static void make_file(const char *path, const char *text)
@@ -57,7 +59,15 @@ void fake_gpio_make(unsigned base)
     make_chip(base - 8, "raspberrypi-exp-gpio\n", 8);
     make_chip(base, "pinctrl-bcm2835\n", LINES);
     chip_base = base;
-    log_fd = open("log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    EXPECT(realpath(".", log_path) != NULL);
+    strcat(log_path, "/log");
+    make_file(log_path, "");
+}
+
+void fake_gpio_watch(struct fake_gpio_defect defect)
+{
+    fake_gpio_defect = defect;
+    tender = getpid();
 }
 
 /* ---- Exported lines ------------------------------------------------------ */
@@ -110,13 +120,13 @@ void fake_gpio_unexport(unsigned number)
 
 static int kernel_export(unsigned number)
 {
-    if (number < chip_base || number >= chip_base + LINES)
+    if (number < chip_base - 8 || number >= chip_base + LINES)
         return EINVAL;
     if (fake_gpio_is_exported(number))
         return EBUSY;
     fake_gpio_export(number);
     if (fake_gpio_defect.signal != 0)
-        raise(fake_gpio_defect.signal);
+        kill(tender, fake_gpio_defect.signal);
     return 0;
 }
 
@@ -151,8 +161,9 @@ static void keep_log(const char *name, const char *text)
 {
     char line[PATH_MAX + 64];
     int size = snprintf(line, sizeof(line), "%s %s\n", name, text);
+    int fd = open(log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
 
-    EXPECT(__real_write(log_fd, line, (size_t)size) == size);
+    EXPECT(__real_write(fd, line, (size_t)size) == size && close(fd) == 0);
 }
 
 static bool is_defective(const char *name, const char *text)
@@ -207,6 +218,13 @@ ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset)
                            : __wrap_write(fd, data, size);
 }
 
+int __wrap_memfd_create(const char *name, unsigned flags)
+{
+    (void)name, (void)flags;
+    errno = ENOSYS;
+    return -1;
+}
+
 /* Time passes at once. */
 int __wrap_nanosleep(const struct timespec *request, struct timespec *remaining)
 {
@@ -219,8 +237,10 @@ int __wrap_nanosleep(const struct timespec *request, struct timespec *remaining)
 const char *fake_gpio_log(void)
 {
     static char text[4096];
-    ssize_t size = pread(log_fd, text, sizeof(text) - 1, 0);
+    FILE *file = fopen(log_path, "r");
 
-    text[size > 0 ? size : 0] = '\0';
+    EXPECT(file != NULL);
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
     return text;
 }

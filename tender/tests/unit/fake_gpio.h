@@ -20,10 +20,11 @@ struct fake_gpio_defect {
     const char *text; /* if it is this text, */
     int error;        /* with this errno */
     int slow_steps;   /* so many nanosleep()s pass before a line's files appear */
-    int signal;       /* arrives while a line is being exported */
+    int signal;       /* arrives at the tender while a line is being exported */
 };
 
-extern struct fake_gpio_defect fake_gpio_defect;
+/* Misbehaves from now on; the calling process is the tender. */
+void fake_gpio_watch(struct fake_gpio_defect defect);
 
 /* A write to any other file takes at most so many bytes; 0: as many as it can. */
 extern size_t fake_write_limit;

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* The LED module, against a fake of the kernel's sysfs GPIO. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fake_gpio.h"
@@ -33,9 +37,9 @@ static void make_manifest(void)
     memcpy(mft->e, entries, sizeof(entries));
 }
 
-/* Up to two options, a guest, and what the fake does wrong. */
+/* Some options, a guest, and what the fake does wrong. */
 struct life {
-    const char *options[2];
+    const char *options[3];
     void (*guest)(void);
     struct fake_gpio_defect defect;
 };
@@ -46,8 +50,8 @@ static void live(void *arg)
     const struct life *life = arg;
 
     make_manifest();
-    fake_gpio_defect = life->defect;
-    for (int i = 0; i < 2 && life->options[i] != NULL; i++)
+    fake_gpio_watch(life->defect);
+    for (int i = 0; i < 3 && life->options[i] != NULL; i++)
         EXPECT(hvt_modules_handle_cmdarg(life->options[i], mft));
     hvt_signals_init();
     hvt_mem_init(&hvt.mem, MEM_SIZE);
@@ -158,6 +162,75 @@ static void a_granted_led_is_attached_and_off(void)
     EXPECT_ENDING(live, &life, 0, "");
 }
 
+/* ---- Levels and chips ---------------------------------------------------- */
+
+static void blink_backwards(void)
+{
+    EXPECT(mft->e[1].u.led_basic.on == 1);
+    EXPECT(led_set(1, 0) == HVT_R_OK);
+    EXPECT(led_set(1, 1) == HVT_R_OK);
+}
+
+static void an_led_can_be_on_at_the_start(void)
+{
+    struct life life = { .options = { "--led-initial:led0=on", "--led:led0=25" },
+        .guest = blink_backwards };
+
+    fake_gpio_make(458);
+    EXPECT_ENDING(live, &life, 0, "sysfs 483), on\n");
+    EXPECT_LOG("export 483\ngpio483/direction high\n"
+            "gpio483/value 0\ngpio483/value 1\n" LED0_FREED);
+}
+
+static void an_active_low_led_is_on_when_its_line_is_low(void)
+{
+    struct life life = { .options = { "--led:led0=25", "--led-active-low:led0" },
+        .guest = blink };
+
+    fake_gpio_make(458);
+    EXPECT_ENDING(live, &life, 0, "sysfs 483), active low\n");
+    EXPECT_LOG("export 483\ngpio483/direction high\n"
+            "gpio483/value 0\ngpio483/value 1\ngpio483/value 0\n"
+            "gpio483/value 1\ngpio483/direction in\nunexport 483\n");
+}
+
+static void an_active_low_led_can_be_on_at_the_start(void)
+{
+    struct life life = { .options = { "--led:led0=25", "--led-active-low:led0",
+        "--led-initial:led0=on" }, .guest = blink_backwards };
+
+    fake_gpio_make(458);
+    EXPECT_ENDING(live, &life, 0, "sysfs 483), active low, on\n");
+    EXPECT_LOG("export 483\ngpio483/direction out\n"
+            "gpio483/value 1\ngpio483/value 0\n"
+            "gpio483/value 1\ngpio483/direction in\nunexport 483\n");
+}
+
+static void a_line_of_another_chip_can_be_named(void)
+{
+    struct life life = { .options = { "--led:led0=raspberrypi-exp-gpio:2",
+        "--led:led1=gpiochip458:2" } };
+
+    fake_gpio_make(458);
+    EXPECT_ENDING(live, &life, 0,
+            "led0: GPIO 2 (chip raspberrypi-exp-gpio, base 450, sysfs 452)");
+    EXPECT(strncmp(fake_gpio_log(), "export 452\ngpio452/direction out\nexport 460\n",
+            44) == 0);
+}
+
+static void a_label_of_two_chips_is_refused(void)
+{
+    struct life life = { .options = { "--led:led0=25" } };
+    struct life named = { .options = { "--led:led0=gpiochip458:25" } };
+
+    fake_gpio_make(458);
+    EXPECT(system("cp gpio/gpiochip458/label gpio/gpiochip450/label") == 0);
+    EXPECT_ENDING(live, &life, 1, "2 GPIO chips have the label pinctrl-bcm2835; say "
+            "which by its name; this host has: gpiochip4");
+    EXPECT_LOG("");
+    EXPECT_ENDING(live, &named, 0, "sysfs 483");
+}
+
 /* ---- The hypercall ------------------------------------------------------- */
 
 static void set_wrongly(void)
@@ -220,7 +293,7 @@ static void a_signal_during_the_export_gives_the_line_back(void)
 
     fake_gpio_make(458);
     EXPECT_ENDING(live, &life, 1, "Exiting on signal 2");
-    EXPECT_LOG("export 483\nunexport 483\n");
+    EXPECT_LOG(LED0_TAKEN LED0_FREED);
 }
 
 static void call_badly(void)
@@ -267,6 +340,214 @@ static void a_line_that_cannot_be_given_back_is_reported(void)
     fake_gpio_make(458);
     EXPECT_ENDING(live, &direction, 1, "GPIO 25 (sysfs 483) cannot be made an input");
     EXPECT(!fake_gpio_is_exported(483));
+}
+
+/* ---- The guard, and other tenders ---------------------------------------- */
+
+#define RECORD "records/gpio483"
+
+/* The guard is the tender's only child, and the test's when the tender is gone. */
+static pid_t guard_pid(void)
+{
+    char path[64];
+    FILE *file;
+    int pid = 0;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+    file = fopen(path, "r");
+    EXPECT(file != NULL && fscanf(file, "%d", &pid) == 1 && fclose(file) == 0);
+    return pid;
+}
+
+static bool becomes_free(unsigned number)
+{
+    for (int i = 0; i < 500 && fake_gpio_is_exported(number); i++)
+        poll(NULL, 0, 10);
+    return !fake_gpio_is_exported(number) && access(RECORD, F_OK) != 0;
+}
+
+static void be_killed(void)
+{
+    led_set(1, 1);
+    kill(getpid(), SIGKILL);
+}
+
+static void a_killed_tender_gives_the_line_back(void)
+{
+    struct life life = { .options = { "--led:led0=25" }, .guest = be_killed };
+
+    fake_gpio_make(458);
+    EXPECT_ENDING(live, &life, 128 + SIGKILL, "");
+    EXPECT(becomes_free(483));
+    EXPECT_LOG(LED0_TAKEN "gpio483/value 1\n" LED0_FREED);
+}
+
+static void kill_guard(void)
+{
+    pid_t guard = guard_pid();
+
+    led_set(1, 1);
+    EXPECT(kill(guard, SIGKILL) == 0);
+    EXPECT(waitid(P_PID, (id_t)guard, &(siginfo_t){ 0 }, WEXITED | WNOWAIT) == 0);
+}
+
+static void a_tender_whose_guard_was_killed_gives_the_line_back(void)
+{
+    struct life life = { .options = { "--led:led0=25" }, .guest = kill_guard };
+
+    fake_gpio_make(458);
+    EXPECT_ENDING(live, &life, 0, "");
+    EXPECT(!fake_gpio_is_exported(483) && access(RECORD, F_OK) != 0);
+    EXPECT_LOG(LED0_TAKEN "gpio483/value 1\n" LED0_FREED);
+}
+
+static void send_all_signals(void)
+{
+    pid_t guard = guard_pid();
+
+    led_set(1, 1);
+    for (int i = 1; i < 32; i++)
+        if (i != SIGKILL && i != SIGSTOP)
+            kill(guard, i);
+}
+
+static void no_signal_ends_the_guard(void)
+{
+    struct life life = { .options = { "--led:led0=25" }, .guest = send_all_signals };
+
+    fake_gpio_make(458);
+    EXPECT_ENDING(live, &life, 0, "");
+    EXPECT_LOG(LED0_TAKEN "gpio483/value 1\n" LED0_FREED);
+}
+
+static void await_order(void)
+{
+    raise(SIGSTOP);
+    EXPECT(led_set(1, 1) == HVT_R_OK);
+}
+
+static void a_second_tender_is_refused_with_the_holders_name(void)
+{
+    struct life first = { .options = { "--led:led0=25" }, .guest = await_order };
+    struct life second = { .options = { "--led:led0=25" } };
+    char holder[80];
+    pid_t pid;
+    int status;
+
+    fake_gpio_make(458);
+    pid = fork();
+    if (pid == 0) {
+        EXPECT(freopen("/dev/null", "w", stderr) != NULL);
+        live(&first);
+    }
+    EXPECT(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
+    snprintf(holder, sizeof(holder), "GPIO 25 (sysfs 483) is held by another tender: "
+            "pid %d, ", pid);
+    EXPECT_ENDING(live, &second, 1, holder);
+    kill(pid, SIGCONT);
+    EXPECT(waitpid(pid, &status, 0) == pid && status == 0);
+    EXPECT_LOG(LED0_TAKEN "gpio483/value 1\n" LED0_FREED);
+}
+
+static void be_killed_with_guard(void)
+{
+    kill_guard();
+    kill(getpid(), SIGKILL);
+}
+
+static void leave_export(void)
+{
+    struct life life = { .options = { "--led:led0=25" }, .guest = be_killed_with_guard };
+
+    fake_gpio_make(458);
+    EXPECT_ENDING(live, &life, 128 + SIGKILL, "");
+    EXPECT(fake_gpio_is_exported(483) && access(RECORD, F_OK) == 0);
+}
+
+static void a_stale_export_is_taken_over(void)
+{
+    struct life life = { .options = { "--led:led0=25" } };
+
+    leave_export();
+    EXPECT_ENDING(live, &life, 0, "GPIO 25 (sysfs 483): taking over what tender ");
+    EXPECT_LOG(LED0_TAKEN "gpio483/value 1\ngpio483/direction out\n" LED0_FREED);
+    EXPECT(access(RECORD, F_OK) != 0);
+}
+
+static void end_despite_stopped_guard(void)
+{
+    led_set(1, 1);
+    kill(guard_pid(), SIGSTOP);
+}
+
+static void continue_guard_late(void)
+{
+    pid_t guard = guard_pid();
+
+    kill(guard, SIGCONT);
+    waitpid(guard, NULL, 0);
+}
+
+/* Its line, and the record of it, are another tender's by then. */
+static void a_guard_that_was_stopped_does_no_harm_later(void)
+{
+    struct life life = { .options = { "--led:led0=25" },
+        .guest = end_despite_stopped_guard };
+    struct life next = { .options = { "--led:led0=25" }, .guest = be_killed_with_guard };
+
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    fake_gpio_make(458);
+    EXPECT_ENDING(live, &life, 0, "");
+    EXPECT(!fake_gpio_is_exported(483) && access(RECORD, F_OK) != 0);
+    EXPECT_ENDING(live, &next, 128 + SIGKILL, "");
+    EXPECT(fake_gpio_is_exported(483) && access(RECORD, F_OK) == 0);
+    continue_guard_late();
+    EXPECT(fake_gpio_is_exported(483) && access(RECORD, F_OK) == 0);
+}
+
+/* An administrator tidied up, then somebody else exported the line. */
+static void a_later_export_is_not_taken_for_a_stale_one(void)
+{
+    struct life life = { .options = { "--led:led0=25" } };
+
+    leave_export();
+    fake_gpio_unexport(483);
+    EXPECT(mkdir("gpio/other", 0700) == 0); /* takes the inode that became free */
+    fake_gpio_export(483);
+    EXPECT_ENDING(live, &life, 1, "already exported by somebody else");
+    EXPECT(fake_gpio_is_exported(483) && access(RECORD, F_OK) != 0);
+}
+
+static void a_record_without_an_export_does_no_harm(void)
+{
+    struct life life = { .options = { "--led:led0=25" } };
+
+    leave_export();
+    fake_gpio_unexport(483);
+    EXPECT_ENDING(live, &life, 0, "led0: GPIO 25");
+    EXPECT(becomes_free(483));
+}
+
+static void a_record_that_is_damaged_proves_nothing(void)
+{
+    struct life life = { .options = { "--led:led0=25" } };
+
+    leave_export();
+    EXPECT(system("echo garbage > " RECORD) == 0);
+    EXPECT_ENDING(live, &life, 1, "already exported by somebody else");
+    EXPECT(fake_gpio_is_exported(483));
+}
+
+static void without_a_folder_for_records_there_is_a_remark(void)
+{
+    struct life life = { .options = { "--led:led0=25" } };
+
+    fake_gpio_make(458);
+    EXPECT(system("rm -rf records; touch records") == 0);
+    EXPECT_ENDING(live, &life, 0, "Cannot keep records in records: Not a directory; a line "
+            "that a killed tender left exported will not be recognised");
+    EXPECT_LOG(LED0_TAKEN LED0_FREED);
+    EXPECT(unlink("records") == 0);
 }
 
 /* ---- Setups that fail ---------------------------------------------------- */
@@ -352,10 +633,10 @@ static void a_host_without_the_chip_is_told_which_it_has(void)
 
     fake_gpio_make(458);
     EXPECT(system("rm -r gpio/gpiochip458") == 0);
-    EXPECT_ENDING(live, &life, 1, "No GPIO chip with label pinctrl-bcm2835 in gpio; "
-            "this host has: raspberrypi-exp-gpio");
+    EXPECT_ENDING(live, &life, 1, "No GPIO chip with label or name pinctrl-bcm2835 "
+            "in gpio; this host has: gpiochip450 (raspberrypi-exp-gpio)\n");
     EXPECT(system("rm -r gpio/gpiochip450") == 0);
-    EXPECT_ENDING(live, &life, 1, "this host has: no chip");
+    EXPECT_ENDING(live, &life, 1, "there is no GPIO chip in gpio");
     EXPECT(system("rm -r gpio") == 0);
     EXPECT_ENDING(live, &life, 1, "the kernel needs CONFIG_GPIO_SYSFS");
 }
@@ -390,7 +671,8 @@ struct option_row {
     const char *says;
 };
 
-#define FORM "must be --led:NAME=LINE with LINE a decimal GPIO number"
+#define FORM "must be --led:NAME=LINE or --led:NAME=CHIP:LINE, with LINE a decimal GPIO " \
+    "number"
 #define UNDECLARED "Resource not declared in manifest: no LED_BASIC "
 
 static const struct option_row option_rows[] = {
@@ -404,6 +686,25 @@ static const struct option_row option_rows[] = {
     { "line that wraps", { .options = { "--led:led0=4294967321" } }, FORM },
     { "line that wraps 64 bits", { .options = { "--led:led0=18446744073709551641" } },
         FORM },
+    { "chip empty", { .options = { "--led:led0=:25" } }, FORM },
+    { "chip without line", { .options = { "--led:led0=gpiochip458:" } }, FORM },
+    { "chip too long", { .options = { "--led:led0=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        ":25" } }, FORM },
+    { "chip unknown", { .options = { "--led:led0=gpiochip0:25" } }, "No GPIO chip with label "
+        "or name gpiochip0 in gpio; this host has: gpiochip4" },
+    { "line beyond another chip", { .options = { "--led:led0=raspberrypi-exp-gpio:8" } },
+        "the chip raspberrypi-exp-gpio has lines 0 to 7 only" },
+    { "initial neither on nor off", { .options = { "--led-initial:led0=1" } },
+        "must be --led-initial:NAME=on or --led-initial:NAME=off" },
+    { "initial of none", { .options = { "--led-initial:led0" } },
+        "must be --led-initial:NAME=on or --led-initial:NAME=off" },
+    { "initial not declared", { .options = { "--led-initial:led2=on" } }, UNDECLARED "'led2'" },
+    { "active low not declared", { .options = { "--led-active-low:led2" } },
+        UNDECLARED "'led2'" },
+    { "active low with a value", { .options = { "--led-active-low:led0=1" } },
+        UNDECLARED "'led0=1'" },
+    { "backend unknown", { .options = { "--led-backend=mmio" } },
+        "--led-backend=mmio: must be --led-backend=sysfs or --led-backend=cdev" },
     { "name not declared", { .options = { "--led:led2=25" } }, UNDECLARED "'led2'" },
     { "name of another type", { .options = { "--led:net0=25" } }, UNDECLARED "'net0'" },
     { "name empty", { .options = { "--led:=25" } }, UNDECLARED "''" },
@@ -413,12 +714,16 @@ static const struct option_row option_rows[] = {
         "--led:led0=24: led0 has been given a line already" },
     { "line granted twice", { .options = { "--led:led0=25", "--led:led1=25" } },
         "--led:led1=25: line 25 has been given to led0 already" },
+    { "line granted twice by other words", { .options = { "--led:led0=25",
+        "--led:led1=gpiochip458:25" } },
+        "--led:led1=gpiochip458:25: line 25 has been given to led0 already" },
 };
 
 static void test_option(const void *arg)
 {
     const struct option_row *row = arg;
 
+    fake_gpio_make(458);
     EXPECT_ENDING(live, (void *)&row->life, 1, row->says);
 }
 
@@ -439,6 +744,21 @@ int main(int argc, char **argv)
     TEST(an_error_of_the_guest_gives_the_line_back);
     TEST(a_line_that_was_taken_away_is_left_alone);
     TEST(a_line_that_cannot_be_given_back_is_reported);
+    TEST(an_led_can_be_on_at_the_start);
+    TEST(an_active_low_led_is_on_when_its_line_is_low);
+    TEST(an_active_low_led_can_be_on_at_the_start);
+    TEST(a_line_of_another_chip_can_be_named);
+    TEST(a_label_of_two_chips_is_refused);
+    TEST(a_killed_tender_gives_the_line_back);
+    TEST(a_tender_whose_guard_was_killed_gives_the_line_back);
+    TEST(no_signal_ends_the_guard);
+    TEST(a_second_tender_is_refused_with_the_holders_name);
+    TEST(a_stale_export_is_taken_over);
+    TEST(a_guard_that_was_stopped_does_no_harm_later);
+    TEST(a_later_export_is_not_taken_for_a_stale_one);
+    TEST(a_record_without_an_export_does_no_harm);
+    TEST(a_record_that_is_damaged_proves_nothing);
+    TEST(without_a_folder_for_records_there_is_a_remark);
     TEST(a_line_somebody_else_exported_is_left_alone);
     TEST(the_lines_taken_before_a_failure_are_given_back);
     TEST(a_line_a_driver_uses_is_refused);
