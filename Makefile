@@ -51,6 +51,11 @@ test-tender: tender test-setup ## only the tests of tender and unikernels
 test-robot: image tender ## only the Robot suites, on the bench
 	$(Q)$(ROBOT) --outputdir results/robot --xunit $(CURDIR)/results/tests/test-robot.xml robot
 
+.PHONY: bench
+bench: image tender ## measure start, hypercalls, memory and size against their limits
+	$(Q)$(MAKE) $(if $(filter 1,$(V)),,-s) -C tender bench
+	$(Q)$(PYTHON) -m tests.bench
+
 .PHONY: lint
 lint: test-setup ## check style and types
 	$(Q)status=0; \
