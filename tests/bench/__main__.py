@@ -16,7 +16,7 @@ from tests.bench.figure import Figure, table, write_csv
 from tests.bench.hosts import Host, this_machine, virtual_pi, why_no_kvm
 
 RESULTS = Path("results/bench")
-RUNS = 20
+RUNS = 15
 
 
 def take(progress: Progress, host: Host, what: str, count: int) -> list[Figure]:

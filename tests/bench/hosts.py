@@ -26,9 +26,13 @@ MARKER = 27
 class Host(Protocol):
     """A machine that runs the bench's programs."""
 
-    name: str
-    tender: str
-    """The tender as it is, which `stamps` and `reopens` differ from in one thing each."""
+    @property
+    def name(self) -> str:
+        """As the table has it."""
+
+    @property
+    def tender(self) -> str:
+        """The tender as it is, which `stamps` and `reopens` differ from in one thing each."""
 
     def program(self, name: str) -> str:
         """Path of a program or guest there."""

@@ -101,6 +101,10 @@ def start_to_exit(host: Host, runs: Runs) -> list[Figure]:
             *(1, host.name, "tender over minimal KVM program", "x", ratio(tender, minimal)),
             at_most=START_MOST,
         ),
+        Figure(
+            *(1, host.name, "the same without the guest's own instructions", "x"),
+            ratio(spans.without_guest(), minimal),
+        ),
         *spans.figures(1, host),
     ]
 
@@ -119,6 +123,11 @@ class Spans:
         for name, ns in stamps.items():
             self.us.setdefault(name, []).append((ns - before) / NS_PER_US)
             before = ns
+
+    def without_guest(self) -> list[float]:
+        """Of each turn, what is left without the guest's own instructions, in µs."""
+        spans = [values for name, values in self.us.items() if not name.startswith("guest")]
+        return [sum(turn) for turn in zip(*spans, strict=True)]
 
     def figures(self, number: int, host: Host) -> list[Figure]:
         """A row for each."""

@@ -130,6 +130,7 @@ def test_spans_add_up_to_the_whole_run() -> None:
 
     assert list(spans.us.values()) == [[2.0], [4.0], [3.0]]
     assert list(spans.us)[:2] == ["start", "guest boot"]
+    assert spans.without_guest() == [5.0]
 
 
 def _stream(*events: tuple[int, Event]) -> list[tuple[int, str, int]]:
