@@ -2,6 +2,7 @@
 """Measure all figures, show them, and write them to results/bench/<UTC time>.csv."""
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -67,5 +68,5 @@ def main(arguments: list[str]) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except RigError as error:
+    except (RigError, RuntimeError, subprocess.TimeoutExpired) as error:
         sys.exit(f"bench: {error}")
