@@ -59,6 +59,11 @@ test-robot: image tender ## only the Robot suites, on the bench
 fuzz: tender fuzz-setup ## fuzz the tender for FUZZ_SECONDS (default 60)
 	$(Q)$(MAKE) -C tender fuzz
 
+.PHONY: bench
+bench: image tender ## measure start, hypercalls, memory and size against their limits
+	$(Q)$(MAKE) $(if $(filter 1,$(V)),,-s) -C tender bench
+	$(Q)$(PYTHON) -m tests.bench
+
 .PHONY: lint
 lint: test-setup ## check style and types
 	$(Q)status=0; \

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: ISC
+"""Measure all figures, show them, and write them to results/bench/<UTC time>.csv."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from rig.errors import RigError
+from tests.bench import measure
+from tests.bench.figure import Figure, table, write_csv
+from tests.bench.hosts import Host, this_machine, virtual_pi, why_no_kvm
+
+RESULTS = Path("results/bench")
+RUNS = 15
+
+
+def take(progress: Progress, host: Host, what: str, count: int) -> list[Figure]:
+    """One measurement, with a bar."""
+    task = progress.add_task(f"{host.name}: {what.replace('_', ' ')}", total=count)
+    runs = measure.Runs(count, lambda: progress.advance(task))
+    figures: list[Figure] = getattr(measure, what)(host, runs)
+    return figures
+
+
+def on_this_machine(progress: Progress, count: int) -> Iterator[Figure]:
+    """Figures 1 to 4 with this machine's KVM, or why not."""
+    reason = why_no_kvm()
+    if reason:
+        yield Figure(1, "x86_64", "figures 1 to 4", "", None, note=reason)
+        return
+    with this_machine() as host:
+        for what in ("start_to_exit", "hypercalls", "memory"):
+            yield from take(progress, host, what, count)
+
+
+def on_virtual_pi(progress: Progress, count: int) -> Iterator[Figure]:
+    """Figures 1 to 4 and 6 in the virtual Pi."""
+    with virtual_pi() as pi:
+        for what in ("start_to_exit", "hypercalls", "memory", "first_edge"):
+            yield from take(progress, pi, what, count)
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit status: 0, whatever the figures are."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=RUNS, help="of each thing (%(default)s)")
+    count: int = parser.parse_args(arguments).runs
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    with Progress(console=console) as progress:
+        figures = [*on_this_machine(progress, count), *measure.size()]
+        figures += on_virtual_pi(progress, count)
+    figures.sort(key=lambda figure: figure.number)
+    console.print(table(figures))
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"
+    with path.open("w", encoding="utf-8") as stream:
+        write_csv(figures, stream)
+    print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (RigError, RuntimeError, subprocess.TimeoutExpired) as error:
+        sys.exit(f"bench: {error}")
