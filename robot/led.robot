@@ -10,41 +10,41 @@ Test Timeout        5 minutes
 
 *** Test Cases ***
 LED Blinks As Commanded
-    ${run} =    Run LED Unikernel    cycles=20    on=200 ms    off=300 ms
+    ${run} =    Run LED Unikernel    cycles=20    on=300 ms    off=400 ms
     LED Should Have Blinked As Commanded    ${run}
     LED Should Have Ended    ${run}    off
     No Other Pin Should Have Moved    ${run}
     Verdict Should Be Pass    ${run}
 
 LED Ends On When Commanded
-    ${run} =    Run LED Unikernel    cycles=3    on=200 ms    off=300 ms    final=on
+    ${run} =    Run LED Unikernel    cycles=3    on=300 ms    off=400 ms    final=on
     LED Should Have Blinked As Commanded    ${run}
     LED Should Have Ended    ${run}    on
     Verdict Should Be Pass    ${run}
 
 Line Is Exported, Driven And Released
-    ${run} =    Run LED Unikernel    cycles=2    on=200 ms    off=300 ms
+    ${run} =    Run LED Unikernel    cycles=2    on=300 ms    off=400 ms
     Line Should Have Been Exported Driven And Released    ${run}
     Target Should Be As Before    ${run}
     Verdict Should Be Pass    ${run}
 
 Unikernel Says What It Did
-    ${run} =    Run LED Unikernel    cycles=2    on=300 ms    off=200 ms
+    ${run} =    Run LED Unikernel    cycles=2    on=400 ms    off=300 ms
     Unikernel Should Have Succeeded    ${run}
     Verdict Should Be Pass    ${run}
 
 One Blink Too Few Is Caught
     [Tags]    defect
-    ${run} =    Run LED Unikernel    cycles=4    on=200 ms    off=300 ms    expected_cycles=5
+    ${run} =    Run LED Unikernel    cycles=4    on=300 ms    off=400 ms    expected_cycles=5
     Defect Should Be Caught    ${run}    count
 
 A Wrong On-Time Is Caught
     [Tags]    defect
-    ${run} =    Run LED Unikernel    cycles=4    on=350 ms    off=300 ms    expected_on=200 ms
+    ${run} =    Run LED Unikernel    cycles=4    on=600 ms    off=400 ms    expected_on=300 ms
     Defect Should Be Caught    ${run}    on-time    period
 
 A Line Left Exported Is Caught
     [Tags]    defect
     ${run} =    Run LED Unikernel
-    ...    cycles=2    on=200 ms    off=300 ms    tender=tender-never-unexports
+    ...    cycles=2    on=300 ms    off=400 ms    tender=tender-never-unexports
     Defect Should Be Caught    ${run}    release    cleanup
