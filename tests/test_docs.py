@@ -28,7 +28,11 @@ def test_every_make_target_that_is_named_exists(document: Path) -> None:
     assert named <= known
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+NAMING = [path for path in DOCUMENTS if path.name != "adding-a-device.md"]
+"""That page names files it is about to make; tests/test_adding_a_device.py follows it."""
+
+
+@pytest.mark.parametrize("document", NAMING, ids=lambda path: path.name)
 def test_every_source_file_that_is_named_exists(document: Path) -> None:
     text = document.read_text()
     named = re.findall(r"`((?:rig|robot|reports|tender|tests|docs)/[\w./-]*)`", text)
