@@ -11,6 +11,7 @@ A disagreement that the model does not predict is an `ObserverError`: the bench
 is wrong, and nothing can be said about the target.
 """
 
+import contextlib
 import os
 import re
 import select
@@ -141,15 +142,15 @@ class TraceReader:
         if self._closing:
             return
         self._closing = True
+        with contextlib.suppress(BlockingIOError):  # full, so the thread is awake
+            os.write(self._fifo, b"\n")
         self._thread.join(timeout=5)
         os.close(self._fifo)
 
     def _read(self) -> None:
         rest = b""
         while not self._closing:
-            ready, _, _ = select.select([self._fifo], [], [], 0.1)
-            if not ready:
-                continue
+            select.select([self._fifo], [], [])
             *lines, rest = (rest + os.read(self._fifo, 1 << 16)).split(b"\n")
             for line in lines:
                 if found := _WRITE.search(line):
