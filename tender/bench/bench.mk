@@ -3,6 +3,8 @@
 # What `make bench` measures with, under $(BUILD)/ARCH/bench/. The Makefile that
 # includes this sets what it does for the tests; bindings.mk comes first.
 
+comma := ,
+
 bench_programs := minimal_kvm native_led race resident
 
 # Tenders as they are, but for what stands in bench/X.c.
