@@ -92,8 +92,8 @@ class Console:
         quoted = f"(eval {shlex.quote(command)}) < /dev/null"
         line = f"echo {token}''-begin; {quoted}; echo {token}''-end:$?"
         started_ns = time.time_ns()
-        here = self._send(line.encode())
         try:
+            here = self._send(line.encode())
             end = rf"{token}-end:(\d+)\r?\n".encode()
             before, status = self._wait_for(end, here, timeout_s, f"no end of {command!r}")
         except BaseException:  # a Ctrl-C here must reach what runs there
@@ -141,8 +141,8 @@ class Console:
         """One acknowledged window: raw bytes into `head`, then back to a normal terminal."""
         token = secrets.token_hex(4)
         receive = f"stty raw -echo; echo {token}''-go; head -c {len(data)} >> {name}; "
-        here = self._send(f"{receive}stty sane -echo; echo {token}''-got".encode())
         try:
+            here = self._send(f"{receive}stty sane -echo; echo {token}''-got".encode())
             self._wait_for(f"{token}-go".encode(), here, 10, "upload does not start")
             self._write(data)
             got = f"{token}-got\r?\n".encode()

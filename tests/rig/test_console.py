@@ -240,6 +240,24 @@ def test_a_ctrl_c_at_the_rig_interrupts_what_runs_on_the_board(
     assert console.run("echo free again", LONG_S).output == "free again\n"
 
 
+@pytest.mark.parametrize("moment", ["sleep 600", "stty raw"])
+def test_a_ctrl_c_while_a_line_is_sent_leaves_the_board_in_order(
+    console: Console, board: Board, path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    write = board.port.write
+
+    def interrupted(data: bytes) -> None:
+        write(data)
+        if moment.encode() in data:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(board.port, "write", interrupted)
+    path.write_bytes(b"x" * 5000)
+    with pytest.raises(KeyboardInterrupt):
+        console.put(path, f"{path}.arrived") if "stty" in moment else console.run(ENDLESS, LONG_S)
+    assert console.run("echo free again", LONG_S).output == "free again\n"
+
+
 def test_a_command_may_be_as_long_as_a_terminal_keeps(console: Console) -> None:
     text = "x" * (LONGEST_LINE_BYTES - 100)
     assert console.run(f"echo {text}", LONG_S).output == f"{text}\n"
