@@ -76,7 +76,7 @@ lint: test-setup ## check style and types
 .PHONY: report
 report: setup ## write the report of the newest run again (RUN=results/... for another)
 	$(Q)$(if $(RUN),,echo 'report: results/ holds no run yet; make one with: make led' >&2; exit 1;) \
-	$(PYTHON) -m reports $(RUN)
+	.venv/bin/rig report $(RUN)
 
 .PHONY: image
 image: setup ## fetch and make the virtual Pi's boot files

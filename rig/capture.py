@@ -63,6 +63,27 @@ class ClockKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Qualification:
+    """When this observer's budget was measured against a reference (see rig.qualification)."""
+
+    date: str
+    """UTC, as ISO 8601."""
+    age_days: float
+    """At the time of the capture."""
+    limit_days: float
+    """An older one is not believed any more."""
+
+
+@dataclass(frozen=True)
+class Instant:
+    """One moment on the observer's clock, as far as the rig knows it."""
+
+    time_ns: int
+    uncertainty_ns: int
+    """Either way."""
+
+
+@dataclass(frozen=True)
 class Clock:
     """The observer's clock and its budget of uncertainty.
 
@@ -76,6 +97,8 @@ class Clock:
     """Largest error of the rate."""
     latency_ns: int
     """A stamp is late by 0 to this much, as measured or as the instrument's data say."""
+    qualification: Qualification | None = None
+    """None: the budget was measured in this very run, or is what the instrument's data say."""
 
     def __post_init__(self) -> None:
         if self.resolution_ns < 1 or self.latency_ns < 0 or not 0 <= self.accuracy_ppm < 1e6:
@@ -154,6 +177,8 @@ class Capture:
     modes: tuple[ModeChange, ...] = ()
     heartbeat: Heartbeat | None = None
     """None for an observer that does not share its clock with a busy host."""
+    commanded: Instant | None = None
+    """When the run was started on the target; None if that is not known on this clock."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -271,6 +296,7 @@ class _Meta(BaseModel):
     initial_modes: dict[str, str]
     modes: tuple[ModeChange, ...]
     heartbeat: Heartbeat | None
+    commanded: Instant | None
 
 
 _SHARED = _Meta.model_fields.keys() - {"schema_", "number_of_edges"}
@@ -306,7 +332,7 @@ def _write_edges(path: Path, capture: Capture) -> None:
 
 
 def _meta(capture: Capture) -> dict[str, Any]:
-    heartbeat = capture.heartbeat
+    heartbeat, commanded = capture.heartbeat, capture.commanded
     return {
         "schema": SCHEMA,
         "lines": list(capture.lines),
@@ -320,6 +346,7 @@ def _meta(capture: Capture) -> dict[str, Any]:
         "initial_modes": dict(capture.initial_modes),
         "modes": [asdict(change) for change in capture.modes],
         "heartbeat": asdict(heartbeat) if heartbeat else None,
+        "commanded": asdict(commanded) if commanded else None,
     }
 
 

@@ -1,7 +1,7 @@
 """A bench in use: bring the target up, deploy, run and observe, leave evidence."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -10,7 +10,8 @@ from rig.cleanup import GpioState
 from rig.errors import ImageError, TargetError
 from rig.evidence import SPOILED, Evidence, EvidenceFolder, Image, RunRecord
 from rig.identity import git_commit, tool_versions
-from rig.observers.qemu import QemuObserver
+from rig.observers.base import Observer
+from rig.observers.opening import make_observer
 from rig.targets.console import Result
 from rig.targets.linux import find_chip, read_facts, read_gpio_state
 from rig.targets.virtual_pi import VirtualPi
@@ -45,7 +46,7 @@ class Session:
 
     bench: Bench
     target: VirtualPi
-    observer: QemuObserver
+    observer: Observer
     facts: dict[str, str | int] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
 
@@ -57,12 +58,12 @@ class Session:
         """
         files = {deployed_path(name): _checked(bench, name) for name in bench.images}
         target = VirtualPi(bench.target)
-        stall_ns = bench.limits.stall_ms * 1_000_000
-        session = cls(bench, target, QemuObserver(target, bench.line_names(), stall_ns))
+        session = cls(bench, target, make_observer(bench, target))
         try:
             target.power_on(files)
             session.facts = read_facts(target.console)
             session.images = {name: session._deploy(name) for name in bench.images}
+            session.observer.connect()
         except BaseException:
             session.close()
             raise
@@ -103,10 +104,11 @@ class Session:
         with EvidenceFolder(folder) as evidence:
             before = self.gpio_state()
             self.observer.arm()
+            commanded = self.observer.now()
             try:
                 result = self.target.console.run(order.command, order.timeout_s)
             finally:
-                capture = self.observer.stop()
+                capture = replace(self.observer.stop(), commanded=commanded)
             after = self.gpio_state()
             record = self._record(order, result, repeats)
             return evidence.seal(record, capture, result.output, before, after)

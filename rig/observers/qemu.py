@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rig.capture import Capture, Clock, ClockKind, ModeChange, edge_array
+from rig.capture import Capture, Clock, ClockKind, Instant, ModeChange, edge_array
 from rig.errors import ObserverError
 from rig.observers.heartbeat import Heart, cpu_wait_of
 from rig.targets.qemu import QTest
@@ -203,7 +203,15 @@ class QemuObserver:
         self._start: Mark | None = None
         self._latency_ns = 0
         self._clock_offset_ns = 0
-        board.emulator.on_start.append(self._connect)
+        board.emulator.on_start.append(self._open_qtest)
+
+    def connect(self) -> None:
+        """Check that the witnesses agree; QEMU's channels were opened at power-on."""
+        self._agreed_mark()
+
+    def now(self) -> Instant:
+        """QEMU stamps the trace with this host's clock."""
+        return Instant(time.time_ns(), 0)
 
     def arm(self) -> None:
         """Start a capture: qualify the stamps, take the initial levels, start the heartbeat.
@@ -261,7 +269,7 @@ class QemuObserver:
             self._qtest = None
         self._trace.close()
 
-    def _connect(self) -> None:
+    def _open_qtest(self) -> None:
         self._qtest = self._board.emulator.qtest(lambda pin, on: self._reported.append((pin, on)))
         self._qtest.intercept_outputs("/machine/soc/peripherals/gpio")
 

@@ -169,9 +169,9 @@ def test_a_file_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path
     assert refusal(path) == f"{path}: No such file or directory; there are: {there}"
 
 
-def test_a_folder_without_bench_files_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_yaml_files_says_so(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "desk.yaml"
-    assert refusal(path).endswith(f"{path.parent} has no bench files")
+    assert refusal(path).endswith(f"{path.parent} has no .yaml files")
 
 
 def test_a_folder_is_not_a_bench(tmp_path: Path) -> None:

@@ -23,7 +23,9 @@ from rig.capture import (
     ClockKind,
     Edge,
     Heartbeat,
+    Instant,
     ModeChange,
+    Qualification,
     Stall,
     edge_array,
     proven_lost,
@@ -234,18 +236,21 @@ def captures(draw: st.DrawFn) -> Capture:
     stall = st.builds(Stall, st.integers(), st.integers(), st.sampled_from(["heartbeat"]))
     stalls = st.lists(stall, max_size=2).map(tuple)
     beats = st.builds(Heartbeat, st.integers(0), st.integers(0), stalls)
+    qualified = st.builds(Qualification, st.text(), st.floats(0, 1e6), st.floats(0, 1e6))
+    ppm = draw(st.floats(0, 1e5))
     return Capture(
         lines=tuple(lines),
         edges=edges,
         initial_levels=dict(zip(lines, levels, strict=True)),
         start_ns=draw(st.integers(-(2**62), 0)),
         end_ns=2**62,
-        clock=Clock(draw(st.sampled_from(ClockKind)), 1, draw(st.floats(0, 1e5)), 0),
+        clock=Clock(draw(st.sampled_from(ClockKind)), 1, ppm, 0, draw(st.none() | qualified)),
         lost=proven_lost(edges, levels) + draw(st.integers(0, 2)),
         overrun=draw(st.booleans()),
         initial_modes={name: draw(mode) for name in lines} if sees_modes else {},
         modes=tuple(ModeChange(*m) for m in sorted(moves)) if sees_modes else (),
         heartbeat=draw(st.none() | beats),
+        commanded=draw(st.none() | st.builds(Instant, st.integers(), st.integers(0))),
     )
 
 

@@ -71,7 +71,7 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_a_missing_bench_fails_the_tests_as_a_bench_error(messages: dict[str, str]) -> None:
-    words = "BenchFileError: nowhere/desk.yaml: No such file or directory; nowhere has no bench"
+    words = "BenchFileError: nowhere/desk.yaml: No such file or directory; nowhere has no .yaml"
     assert messages["Missing"].startswith(f"Parent suite setup failed:\n{words}")
 
 

@@ -401,6 +401,13 @@ def observer(board: FakeQemu) -> Iterator[QemuObserver]:
     board.end()
 
 
+def test_the_rig_knows_the_observers_clock(observer: QemuObserver) -> None:
+    observer.connect()
+    before_ns = observer.now().time_ns
+    observer.arm()
+    assert before_ns <= observer.stop().start_ns <= observer.now().time_ns
+
+
 def test_a_good_run_gives_its_edges_and_modes(board: FakeQemu, observer: QemuObserver) -> None:
     board.write(selected(LED, OUTPUT), high(LED), low(LED), selected(LED, INPUT))
     board.write(selected(14, ALT0))

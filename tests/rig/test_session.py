@@ -13,7 +13,7 @@ from blinks import LINES, TEN_BLINKS, Defect, good, stalled, stuck_low
 
 from rig import session as module
 from rig.bench import Bench, Limits, QemuObserver, VirtualPi
-from rig.capture import Capture
+from rig.capture import Capture, Instant
 from rig.cleanup import Chip, Export, GpioState
 from rig.errors import ImageError, ObserverError, TargetError
 from rig.evidence import Image, read_evidence
@@ -25,6 +25,7 @@ AARCH64, X86_64, RISC_V = 183, 62, 243
 RECORDS = "".join(f"led,{n},{1 - n % 2},{n},{n},{n + 1}\n" for n in range(20))
 CONSOLE = f"led-begin,1\n{RECORDS}led-end,20\nSUCCESS\n"
 HEADER = Chip(label="pinctrl-bcm2835", base=458, ngpio=54)
+COMMANDED = Instant(123, 4)
 ORDER = Order(
     suite="Led",
     test="LED Blinks",
@@ -95,8 +96,15 @@ class FakeObserver:
 
     def __init__(self, *_: object) -> None:
         self.captures: Iterator[Capture] = iter(())
-        self.is_armed = self.is_closed = False
+        self.is_connected = self.is_armed = self.is_closed = False
         self.stopped = 0
+
+    def connect(self) -> None:
+        self.is_connected = True
+
+    def now(self) -> Instant:
+        assert self.is_armed
+        return COMMANDED
 
     def arm(self) -> None:
         assert not self.is_armed
@@ -273,6 +281,12 @@ def test_a_run_records_what_was_ordered_and_what_came(session: Session, folder: 
     assert evidence.console == CONSOLE
 
 
+def test_the_capture_knows_when_the_run_was_commanded(session: Session, folder: Path) -> None:
+    observer(session).captures = captures(fine)
+    evidence, _ = session.run(ORDER, folder)
+    assert evidence.capture.commanded == COMMANDED
+
+
 def test_the_pins_are_looked_at_before_and_after(
     session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,7 +369,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     make_pi.machine = FakePi.machine  # type: ignore[attr-defined]
     monkeypatch.setattr(module, "VirtualPi", make_pi)
-    monkeypatch.setattr(module, "QemuObserver", make_observer)
+    monkeypatch.setattr(module, "make_observer", make_observer)
     return made
 
 
@@ -364,7 +378,8 @@ def test_a_session_boots_with_the_images_and_knows_their_hashes(
 ) -> None:
     session = Session.open(bench)
     assert made["pi"].is_on
-    assert made["observer facts"] == (made["pi"], bench.line_names(), 30_000_000)
+    assert made["observer facts"] == (bench, made["pi"])
+    assert made["observer"].is_connected
     assert session.facts["gpio_base"] == 458
     assert session.images == {
         name: Image(

@@ -1,17 +1,31 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import Made, ResultsFolder
 
 from reports import write_report
-from reports.__main__ import main
+from rig.cli import Status, main
+
+
+@pytest.fixture
+def rig(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs `rig` with these words; returns the exit status."""
+
+    def run(*words: str) -> int:
+        monkeypatch.setattr("sys.argv", ["rig", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0)
+
+    return run
 
 
 def test_a_report_is_written_into_the_results_and_printed(
-    results: ResultsFolder, capsys: pytest.CaptureFixture[str]
+    results: ResultsFolder, rig: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     results.add("Blinks")
-    assert main([str(results.path)]) == 0
+    assert rig("report", str(results.path)) == 0
 
     out = capsys.readouterr().out
     assert (results.path / "report.html").read_text().startswith("<!doctype html>")
@@ -20,10 +34,10 @@ def test_a_report_is_written_into_the_results_and_printed(
     assert out.endswith(f"Report: {results.path / 'report.html'}\n")
 
 
-def test_a_failed_led_is_still_a_report(results: ResultsFolder) -> None:
+def test_a_failed_led_is_still_a_report(results: ResultsFolder, rig: Callable[..., int]) -> None:
     results.add("Stays Dark", Made(missing=20))
 
-    assert main([str(results.path)]) == 0
+    assert rig("report", str(results.path)) == 0
 
 
 def test_the_folder_of_all_results_gives_a_report_on_the_newest(tmp_path: Path) -> None:
@@ -35,24 +49,24 @@ def test_the_folder_of_all_results_gives_a_report_on_the_newest(tmp_path: Path) 
 
 
 def test_without_evidence_nothing_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, rig: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path)]) == 2
+    assert rig("report", str(tmp_path)) == Status.TROUBLE
 
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith(f"reports: {tmp_path}: holds no evidence")
+    assert captured.err.startswith(f"rig: {tmp_path}: holds no evidence")
     assert captured.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_report_that_cannot_be_written_leaves_no_draft(
-    results: ResultsFolder, capsys: pytest.CaptureFixture[str]
+    results: ResultsFolder, rig: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     results.add("Blinks")
     (results.path / "report.html").mkdir()
 
-    assert main([str(results.path)]) == 2
+    assert rig("report", str(results.path)) == Status.TROUBLE
 
     assert "report.html" in capsys.readouterr().err
     assert sorted(path.name for path in results.path.iterdir()) == ["led", "report.html"]
@@ -70,11 +84,11 @@ def test_a_reader_of_the_old_report_never_sees_half_of_a_new_one(results: Result
     assert old.read_text() == before
 
 
-def test_a_folder_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main([])
-
-    assert "RESULTS_FOLDER" in capsys.readouterr().err
+def test_what_is_wrong_with_the_command_line_is_said(
+    rig: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rig("reprot") == 2
+    assert "reprot" in capsys.readouterr().err
 
 
 def test_evidence_is_never_touched(results: ResultsFolder) -> None:

@@ -1,0 +1,55 @@
+"""`rig`: the one command for people. Each of its commands is a module of `rig.commands`.
+
+Exit status, for all of them: 0 all is well (PASS), 1 the target is not (FAIL), 3 nobody can
+tell (INCONCLUSIVE), 4 the bench or the evidence does not work, 2 the command line is wrong,
+130 interrupted.
+"""
+
+import sys
+from enum import IntEnum
+
+import typer
+
+from rig.commands.report import report
+from rig.errors import RigError
+from rig.verdict import Outcome
+
+
+class Status(IntEnum):
+    """Exit statuses beside typer's own 2."""
+
+    PASS = 0
+    FAIL = 1
+    INCONCLUSIVE = 3
+    TROUBLE = 4
+    INTERRUPTED = 130
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(report)
+
+
+@app.callback()
+def rig() -> None:
+    """Prove from outside that a unikernel switches its LED as commanded."""
+
+
+def status_of(outcome: Outcome) -> Status:
+    """What a verdict is for the shell."""
+    return Status[outcome.name]
+
+
+def main() -> None:
+    """Run the command line; what is wrong is said in one place, and never as a traceback."""
+    try:
+        app()
+    except (RigError, OSError) as error:
+        print(f"rig: {error}", file=sys.stderr)
+        sys.exit(Status.TROUBLE)
+    except KeyboardInterrupt:
+        print("rig: interrupted", file=sys.stderr)
+        sys.exit(Status.INTERRUPTED)

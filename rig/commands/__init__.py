@@ -1,0 +1,1 @@
+"""The commands of `rig`, one module each: arguments in, words and exit status out."""
