@@ -184,7 +184,7 @@ class RigLibrary:
         session = self._opened()
         paths = {name: deployed_path(name) for name in session.images}
         before = session.gpio_state()
-        result = session.target.console.run(
+        result = session.target.run(
             f"{paths[tender]} {arguments.format(**paths)} 2>&1", timeout_s=30
         )
         after = session.gpio_state()
@@ -209,7 +209,7 @@ class RigLibrary:
         self._must(f"echo {number} > /sys/class/gpio/unexport")
 
     def _must(self, command: str) -> None:
-        result = self._opened().target.console.run(command)
+        result = self._opened().target.run(command)
         if result.status:
             raise TargetError(f"{command!r} gave {result.status}: {result.output.strip()}")
 

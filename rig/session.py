@@ -12,9 +12,10 @@ from rig.evidence import SPOILED, Evidence, EvidenceFolder, Image, RunRecord
 from rig.identity import git_commit, tool_versions
 from rig.observers.base import Observer
 from rig.observers.opening import make_observer
-from rig.targets.console import Result
+from rig.targets.base import MACHINE, Target
 from rig.targets.linux import find_chip, read_facts, read_gpio_state
-from rig.targets.virtual_pi import VirtualPi
+from rig.targets.opening import make_target
+from rig.targets.shell import Result
 from rig.verdict import Expectation, Kind, Outcome, Verdict
 
 DEPLOY_FOLDER = "/opt/rig"
@@ -42,10 +43,10 @@ class Order:
 
 @dataclass
 class Session:
-    """One bench, from power-on to power-off. Use it as `with Session.open(bench) as s`."""
+    """One bench, from target up to target down. Close it in every ending."""
 
     bench: Bench
-    target: VirtualPi
+    target: Target
     observer: Observer
     facts: dict[str, str | int] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
@@ -57,11 +58,11 @@ class Session:
         Raises `BenchError` of some kind, with everything shut down again.
         """
         files = {deployed_path(name): _checked(bench, name) for name in bench.images}
-        target = VirtualPi(bench.target)
+        target = make_target(bench)
         session = cls(bench, target, make_observer(bench, target))
         try:
-            target.power_on(files)
-            session.facts = read_facts(target.console)
+            target.open(files)
+            session.facts = read_facts(target)
             session.images = {name: session._deploy(name) for name in bench.images}
             session.observer.connect()
         except BaseException:
@@ -70,8 +71,8 @@ class Session:
         return session
 
     def close(self) -> None:
-        """Switch the target off and the observer; safe to call at any time."""
-        self.target.power_off()
+        """Let go of target and observer; safe to call at any time."""
+        self.target.close()
         self.observer.close()
 
     def run(self, order: Order, folder: Path) -> tuple[Evidence, Verdict]:
@@ -89,12 +90,12 @@ class Session:
 
     def gpio_state(self) -> GpioState:
         """The pins now, as the target says and as the observer reads them."""
-        return read_gpio_state(self.target.console, self.observer.functions())
+        return read_gpio_state(self.target, self.observer.functions())
 
     def restore(self, wanted: GpioState) -> None:
         """Unexport what is exported beyond `wanted`, so that the next run starts clean."""
         for number in self.gpio_state().exports.keys() - wanted.exports.keys():
-            self.target.console.run(f"echo {number} > /sys/class/gpio/unexport")
+            self.target.run(f"echo {number} > /sys/class/gpio/unexport")
 
     def sysfs_number(self, line: str) -> int:
         """Number of a line of this bench in the target's sysfs."""
@@ -106,7 +107,7 @@ class Session:
             self.observer.arm()
             commanded = self.observer.now()
             try:
-                result = self.target.console.run(order.command, order.timeout_s)
+                result = self.target.run(order.command, order.timeout_s)
             finally:
                 capture = replace(self.observer.stop(), commanded=commanded)
             after = self.gpio_state()
@@ -139,9 +140,8 @@ class Session:
         """Make sure that the target has this image, bit by bit."""
         source, path = self.bench.image(name), deployed_path(name)
         wanted = _sha256(source)
-        if self.target.console.sha256(path) != wanted:
-            self.target.console.put(source, path)
-        found = self.target.console.sha256(path)
+        self.target.put(source, path)
+        found = self.target.sha256(path)
         if found != wanted:
             raise TargetError(f"{path} on the target has SHA-256 {found}, {source} has {wanted}")
         return Image(path=path, source=str(self.bench.images[name]), sha256=wanted)
@@ -159,7 +159,7 @@ def spoiled(verdict: Verdict) -> bool:
 
 def _checked(bench: Bench, name: str) -> Path:
     """An image that exists and is for the target's machine."""
-    path, machine = bench.image(name), VirtualPi.machine
+    path = bench.image(name)
     where = f"{bench.file}: images.{name}: {path}"
     try:
         header = path.read_bytes()[:20]
@@ -168,10 +168,10 @@ def _checked(bench: Bench, name: str) -> Path:
     if header[:4] != b"\x7fELF" or len(header) < 20:
         raise ImageError(f"{where}: not an ELF file")
     found = int.from_bytes(header[18:20], "little")
-    if found != ELF_MACHINES[machine]:
+    if found != ELF_MACHINES[MACHINE]:
         names = {number: name for name, number in ELF_MACHINES.items()}
         built_for = names.get(found, f"machine {found}")
-        raise ImageError(f"{where}: built for {built_for}, the target is {machine}")
+        raise ImageError(f"{where}: built for {built_for}, the target is {MACHINE}")
     return path
 
 

@@ -5,18 +5,16 @@ the port at all times, because an emulated target waits when nobody reads.
 """
 
 import contextlib
-import hashlib
 import re
 import secrets
 import shlex
 import threading
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 import serial
 
 from rig.errors import TargetError
+from rig.targets.shell import BrokenTransferError, Result, Shell
 
 UPLOAD_WINDOW_BYTES = 16 * 1024
 """A terminal has no flow control here, so this much is sent before an answer is awaited."""
@@ -31,19 +29,7 @@ WRITE_TIMEOUT_S = 30
 _LONGEST_PATTERN_BYTES = 64
 
 
-@dataclass(frozen=True)
-class Result:
-    """What one command did."""
-
-    status: int
-    output: str
-    started_ns: int
-    """CLOCK_REALTIME of this host just before the command line was sent."""
-    ended_ns: int
-    """... and after its status had arrived."""
-
-
-class Console:
+class Console(Shell):
     """A serial console, from power-on to a shell that runs commands.
 
     Every wait is bounded; what does not arrive in time is a `TargetError` that
@@ -102,45 +88,27 @@ class Console:
         output = re.split(rf"{token}-begin\r?\n".encode(), before, maxsplit=1)[-1]
         return Result(int(status), _text(output), started_ns, time.time_ns())
 
-    def put(self, source: Path, target: str) -> None:
-        """Copy a file onto the target, executable, and compare its SHA-256 there.
-
-        The file gets its name only when it is whole. Raises `TargetError`.
-        """
-        data, part = source.read_bytes(), f"{target}.part"
-        try:
-            self._send_file(data, part)
-            found = self.sha256(part)
-            if found != hashlib.sha256(data).hexdigest():
-                raise TargetError(f"{source} arrived damaged: SHA-256 on the target is {found}")
-            name = shlex.quote(target)
-            self._must(f"chmod 755 {shlex.quote(part)} && mv {shlex.quote(part)} {name}")
-        except BaseException:
-            with contextlib.suppress(TargetError):
-                self.run(f"rm -f {shlex.quote(part)}")
-            raise
-
-    def sha256(self, target: str) -> str | None:
-        """SHA-256 of a file as the target computes it; None if there is no such file."""
-        result = self.run(f"sha256sum {shlex.quote(target)}", timeout_s=60)
-        return result.output.split()[0] if result.status == 0 else None
-
-    def _must(self, command: str) -> None:
-        result = self.run(command, timeout_s=60)
-        if result.status:
-            raise TargetError(f"{command!r} gave {result.status}: {result.output.strip()}")
-
-    def _send_file(self, data: bytes, target: str) -> None:
+    def send(self, data: bytes, path: str) -> None:
         """The room is taken first: without it, bytes would be left over and run as commands."""
-        folder, name = shlex.quote(str(Path(target).parent)), shlex.quote(target)
-        self._must(f"mkdir -p {folder} && head -c {len(data)} /dev/zero > {name} && : > {name}")
-        for start in range(0, len(data), UPLOAD_WINDOW_BYTES):
-            self._put_window(data[start : start + UPLOAD_WINDOW_BYTES], name)
+        name = shlex.quote(path)
+        self.must(f"head -c {len(data)} /dev/zero > {name} && : > {name}")
+        try:
+            for start in range(0, len(data), UPLOAD_WINDOW_BYTES):
+                self._put_window(data[start : start + UPLOAD_WINDOW_BYTES], name)
+        except TargetError as error:
+            raise BrokenTransferError(str(error)) from error
 
     def _put_window(self, data: bytes, name: str) -> None:
-        """One acknowledged window: raw bytes into `head`, then back to a normal terminal."""
+        """One acknowledged window: raw bytes into `head`, then back to a normal terminal.
+
+        On a full disk the second `cat` takes what is left, or it would be run as commands;
+        `min 0 time 250` ends the waiting for what a rig that died has not sent, after 25 s.
+        """
         token = secrets.token_hex(4)
-        receive = f"stty raw -echo; echo {token}''-go; head -c {len(data)} >> {name}; "
+        keep = f"{{ cat >> {name}; cat > /dev/null; }}"
+        receive = (
+            f"stty raw -echo min 0 time 250; echo {token}''-go; head -c {len(data)} | {keep}; "
+        )
         try:
             here = self._send(f"{receive}stty sane -echo; echo {token}''-got".encode())
             self._wait_for(f"{token}-go".encode(), here, 10, "upload does not start")

@@ -1,9 +1,11 @@
 """What a Linux target tells about itself and its pins, through its shell."""
 
+from typing import Protocol
+
 from rig.bench import LINES_OF_PI
 from rig.cleanup import Chip, Export, GpioState
 from rig.errors import TargetError
-from rig.targets.console import Console
+from rig.targets.shell import Result
 
 GPIO_CHIP = "pinctrl-bcm2835"
 """Label of the chip that drives the header of a Raspberry Pi 3; its base is not a constant."""
@@ -30,12 +32,19 @@ _FACTS = (
 )
 
 
-def read_gpio_state(console: Console, functions: dict[str, str]) -> GpioState:
+class Runner(Protocol):
+    """A target, or a shell on one."""
+
+    def run(self, command: str, timeout_s: float = 10) -> Result:
+        """Run a shell command to its end."""
+
+
+def read_gpio_state(target: Runner, functions: dict[str, str]) -> GpioState:
     """The target's own view of its pins, together with the `functions` seen from outside.
 
     Raises `TargetError` if the target does not answer as a Linux with sysfs GPIO does.
     """
-    rows = [line.split(",") for line in console.run(_STATE).output.splitlines()]
+    rows = [line.split(",") for line in target.run(_STATE).output.splitlines()]
     try:
         rows.remove(["state-end"])
         return _state(rows, functions)
@@ -56,12 +65,12 @@ def _state(rows: list[list[str]], functions: dict[str, str]) -> GpioState:
     )
 
 
-def read_facts(console: Console) -> dict[str, str | int]:
+def read_facts(target: Runner) -> dict[str, str | int]:
     """Board, kernel, machine, GPIO chip and base of a target that can run the suites.
 
     Raises `TargetError` that says what the target lacks: KVM, sysfs GPIO, or the chip.
     """
-    rows = [line.split(",", 1) for line in console.run(_FACTS).output.splitlines() if "," in line]
+    rows = [line.split(",", 1) for line in target.run(_FACTS).output.splitlines() if "," in line]
     told = {row[0]: row[1] for row in rows}
     kernel = told.get("kernel", "unknown")
     if told.get("kvm") != "yes":
@@ -74,7 +83,7 @@ def read_facts(console: Console) -> dict[str, str | int]:
             f"the target's kernel {kernel} has no /sys/class/gpio/export; "
             "it needs CONFIG_GPIO_SYSFS"
         )
-    chip = find_chip(read_gpio_state(console, {}))
+    chip = find_chip(read_gpio_state(target, {}))
     facts: dict[str, str | int] = {"gpio_chip": chip.label, "gpio_base": chip.base}
     return facts | {key: told[key] for key in ("board", "kernel", "machine") if key in told}
 

@@ -10,6 +10,7 @@ from rig import bench
 from rig.errors import TargetError
 from rig.identity import REPOSITORY
 from rig.image import ensure_image, overlay
+from rig.targets.base import Target
 from rig.targets.console import Console
 from rig.targets.qemu import QEMU, Emulator
 
@@ -20,30 +21,20 @@ _ARGUMENTS = "console=ttyS1,115200 quiet cryptomgr.notests rdinit=/init"
 """On mainline kernels the mini UART is ttyS1; the crypto self-tests cost a second."""
 
 
-class VirtualPi:
+class VirtualPi(Target):
     """A board that is switched on by starting a process.
 
     What is deployed at power-on lies in its initial RAM disk: the stand-in for
     writing the SD card. Later files go through the console, as on a real board.
     """
 
-    board = "Raspberry Pi 3 Model B (QEMU raspi3b)"
-    machine = "aarch64"
-
     def __init__(self, facts: bench.VirtualPi) -> None:
-        """Nothing runs until `power_on`."""
+        """Nothing runs until `open`."""
         self._facts = facts
         self._console: Console | None = None
         self.emulator = Emulator()
 
-    @property
-    def console(self) -> Console:
-        """The shell on the serial console. Raises `TargetError` before `power_on`."""
-        if self._console is None:
-            raise TargetError("the virtual Pi is switched off")
-        return self._console
-
-    def power_on(self, files: Mapping[str, Path]) -> None:
+    def open(self, files: Mapping[str, Path]) -> None:
         """Boot with `files` (path on the target -> file here) and log in.
 
         Raises `TargetError` if that takes longer than `boot_timeout_s`.
@@ -56,12 +47,19 @@ class VirtualPi:
         self.emulator.command("cont")
         self._console.log_in(self._facts.user, self._facts.boot_timeout_s)
 
-    def power_off(self) -> None:
+    def close(self) -> None:
         """Cut the power; safe to call at any time."""
         self.emulator.stop()
         if self._console:
             self._console.close()
             self._console = None
+
+    @property
+    def shell(self) -> Console:
+        """On the serial console."""
+        if self._console is None:
+            raise TargetError("the virtual Pi is switched off")
+        return self._console
 
     def versions(self) -> dict[str, str]:
         """What this bench is made of, for the record."""

@@ -83,7 +83,7 @@ class Pi:
 
     def run(self, command: str, timeout_s: float) -> str:
         """In /tmp, which is in memory."""
-        result = self.session.target.console.run(f"cd /tmp; {command}", timeout_s)
+        result = self.session.target.run(f"cd /tmp; {command}", timeout_s)
         if result.status:
             raise RuntimeError(f"{command}: status {result.status}: {result.output.strip()}")
         return result.output

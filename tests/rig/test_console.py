@@ -322,7 +322,7 @@ def test_a_file_that_arrives_damaged_is_refused(
     path.write_bytes(b"marked")
     (tmp_path / "arrived").write_bytes(b"from before")
     board.to_board = lambda data: data.replace(b"marked", b"marred")
-    with pytest.raises(TargetError, match="sent arrived damaged: SHA-256 on the target is "):
+    with pytest.raises(TargetError, match="in 3 attempts; at last: it arrived damaged: SHA-256"):
         console.put(path, str(tmp_path / "arrived"))
     assert (tmp_path / "arrived").read_bytes() == b"from before"
     assert sorted(os.listdir(tmp_path)) == ["arrived", "sent"]
@@ -355,7 +355,7 @@ def test_a_file_for_which_there_is_no_room_is_not_run_as_commands(
 
 def test_a_folder_that_cannot_be_made_is_named(console: Console, path: Path) -> None:
     path.write_bytes(b"x")
-    with pytest.raises(TargetError, match=r"(?s)mkdir -p /proc/nowhere .* gave 1: "):
+    with pytest.raises(TargetError, match=r"mkdir -p /proc/nowhere.* gave 1: "):
         console.put(path, "/proc/nowhere/sent")
 
 

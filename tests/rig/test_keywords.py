@@ -20,7 +20,7 @@ from rig.cleanup import Export, GpioState
 from rig.errors import BenchError, BenchFileError, TargetError
 from rig.keywords import RigLibrary, Run
 from rig.session import Session
-from rig.targets.console import Result
+from rig.targets.shell import Result
 from rig.verdict import Expectation, Finding, Kind, Outcome, Verdict
 
 REPOSITORY = Path(__file__).parents[2]
@@ -222,7 +222,7 @@ class FakeSession:
         self.result = Result(1, "no such line", 0, 0)
         self.repeats = 0
         self.did: list[Any] = []
-        self.target = SimpleNamespace(console=self)
+        self.target = self
 
     def run(self, *order: Any, **limits: Any) -> Any:
         self.did.append((*order, *limits.values()))

@@ -14,8 +14,9 @@ import pytest
 
 from rig.cleanup import Chip, Export, GpioState
 from rig.errors import TargetError
-from rig.targets.console import Console, Result
+from rig.targets.console import Console
 from rig.targets.linux import find_chip, read_facts, read_gpio_state
+from rig.targets.shell import Result
 
 HEADER = Chip(label="pinctrl-bcm2835", base=458, ngpio=54)
 EXPANDER = Chip(label="raspberrypi-exp-gpio", base=450, ngpio=8)

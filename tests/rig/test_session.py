@@ -18,7 +18,7 @@ from rig.cleanup import Chip, Export, GpioState
 from rig.errors import ImageError, ObserverError, TargetError
 from rig.evidence import Image, read_evidence
 from rig.session import Order, Session, deployed_path, spoiled
-from rig.targets.console import Result
+from rig.targets.shell import Result
 from rig.verdict import Finding, Kind, Outcome, Verdict
 
 AARCH64, X86_64, RISC_V = 183, 62, 243
@@ -44,10 +44,7 @@ def elf(machine: int) -> bytes:
 class FakePi:
     """A target that answers what its tests put in, and remembers what was asked of it."""
 
-    machine = "aarch64"
-
     def __init__(self, *_: object) -> None:
-        self.console = self
         self.asked: list[str] = []
         self.files: dict[str, bytes] = {}
         self.exports: dict[int, str] = {}
@@ -56,11 +53,11 @@ class FakePi:
         self.fails: BaseException | None = None
         """Raised by the run."""
 
-    def power_on(self, files: Mapping[str, Path]) -> None:
+    def open(self, files: Mapping[str, Path]) -> None:
         self.is_on = True
         self.files |= {path: source.read_bytes() for path, source in files.items()}
 
-    def power_off(self) -> None:
+    def close(self) -> None:
         self.is_on = False
 
     def versions(self) -> dict[str, str]:
@@ -84,8 +81,9 @@ class FakePi:
         return hashlib.sha256(self.files[path]).hexdigest() if path in self.files else None
 
     def put(self, source: Path, path: str) -> None:
-        self.asked.append(f"put {path}")
-        self.files[path] = source.read_bytes()
+        if self.sha256(path) != hashlib.sha256(source.read_bytes()).hexdigest():
+            self.asked.append(f"put {path}")
+            self.files[path] = source.read_bytes()
 
     def _said(self, *lines: str) -> Result:
         return Result(0, "".join(f"{line}\n" for line in lines), 0, 0)
@@ -367,8 +365,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         made["observer"], made["observer facts"] = FakeObserver(), facts
         return cast(FakeObserver, made["observer"])
 
-    make_pi.machine = FakePi.machine  # type: ignore[attr-defined]
-    monkeypatch.setattr(module, "VirtualPi", make_pi)
+    monkeypatch.setattr(module, "make_target", make_pi)
     monkeypatch.setattr(module, "make_observer", make_observer)
     return made
 
@@ -398,7 +395,7 @@ def test_a_session_boots_with_the_images_and_knows_their_hashes(
 def test_an_image_that_did_not_come_with_the_boot_is_sent(
     bench: Bench, made: dict[str, Any]
 ) -> None:
-    made["patches"] = {"power_on": lambda files: None}
+    made["patches"] = {"open": lambda files: None}
     Session.open(bench)
     assert "put /opt/rig/tender" in made["pi"].asked
     assert made["pi"].files["/opt/rig/test_led"] == bench.image("test_led").read_bytes()
@@ -413,8 +410,8 @@ def interrupt(*_: object) -> None:
 
 
 BROKEN: dict[str, tuple[str, Callable[..., None], str]] = {
-    "does not boot": ("power_on", fail, "no login prompt"),
-    "Ctrl-C at boot": ("power_on", interrupt, "pressed"),
+    "does not boot": ("open", fail, "no login prompt"),
+    "Ctrl-C at boot": ("open", interrupt, "pressed"),
     "has no facts": ("run", fail, "no login prompt"),
     "changes what it gets": (
         "sha256",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rig.capture import Capture
 from rig.cleanup import GpioState
 from rig.session import DEPLOY_FOLDER, Session
-from rig.targets.console import Result
+from rig.targets.shell import Result
 
 GPIO = "/sys/class/gpio"
 RECORDS = "/run/solo5-hvt"
@@ -83,7 +83,7 @@ class LedBoard:
 
     def shell(self, script: str) -> Result:
         """Run a script where the images lie, in a shell of its own."""
-        console = self.session.target.console
+        console = self.session.target
         return console.run(f"cd {DEPLOY_FOLDER}; sh -c {shlex.quote(script)}", timeout_s=60)
 
     def watch(self, script: str) -> Seen:

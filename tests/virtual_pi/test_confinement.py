@@ -64,15 +64,15 @@ def cases() -> list[str]:
 
 
 def kernel_log(board: Session) -> list[str]:
-    return board.target.console.run("dmesg").output.splitlines()
+    return board.target.run("dmesg").output.splitlines()
 
 
 def run_cases(board: Session, options: str, cases: list[str], tmp_path: Path) -> list[str]:
     """Run the tender once for each case; returns what was not as it should be."""
     script = tmp_path / "script"
     script.write_text(RUN_CASES + "\n".join(cases) + "\nEND\n")
-    board.target.console.put(script, SCRIPT)
-    result = board.target.console.run(f"sh {SCRIPT} '{options}'", timeout_s=MANY_RUNS_S)
+    board.target.put(script, SCRIPT)
+    result = board.target.run(f"sh {SCRIPT} '{options}'", timeout_s=MANY_RUNS_S)
     answers = result.output.splitlines()
     assert answers.count("tried") == len(cases)
     return [line for line in answers if line != "tried"]
@@ -126,7 +126,7 @@ def test_led_that_is_not_the_guests_is_refused(board: Session, tmp_path: Path) -
     calls = [led_set(handle, 1) for handle in BAD_LED_HANDLES]
     calls += [led_set(1, value) for value in BAD_LED_VALUES]
     board.observer.arm()
-    result = board.target.console.run(
+    result = board.target.run(
         f"cd {DEPLOY_FOLDER}; ./tender {grant(board)} --solo5:quiet {' '.join(calls)}", timeout_s=60
     )
     capture = board.observer.stop()
@@ -141,7 +141,7 @@ def test_observer_of_this_test_sees_a_pin_that_is_nobodys(board: Session, tmp_pa
     number = board.sysfs_number("led") - 8
     gpio = "/sys/class/gpio"
     board.observer.arm()
-    board.target.console.run(
+    board.target.run(
         f"echo {number} > {gpio}/export; echo high > {gpio}/gpio{number}/direction; "
         f"echo {number} > {gpio}/unexport"
     )
@@ -151,7 +151,7 @@ def test_observer_of_this_test_sees_a_pin_that_is_nobodys(board: Session, tmp_pa
 
 @pytest.mark.parametrize("name", DEFECTS)
 def test_undeclared_call_ends_the_tender(board: Session, name: str) -> None:
-    result = board.target.console.run(
+    result = board.target.run(
         f"cd {DEPLOY_FOLDER}; ./{name} test_hostile call 1 arg 0", timeout_s=60
     )
     assert result.status == 159, result.output

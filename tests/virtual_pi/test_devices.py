@@ -18,7 +18,7 @@ from rig.bench import Bench
 from rig.debs import read_files
 from rig.identity import REPOSITORY
 from rig.session import DEPLOY_FOLDER, Session
-from rig.targets.console import Result
+from rig.targets.shell import Result
 
 BUILT = REPOSITORY / "build" / "tender" / "aarch64"
 PI = REPOSITORY / "build" / "pi"
@@ -34,7 +34,7 @@ class Board:
 
     def shell(self, command: str) -> Result:
         """Run a shell command where the images lie."""
-        return self.session.target.console.run(f"cd {DEPLOY_FOLDER}; {command}", timeout_s=120)
+        return self.session.target.run(f"cd {DEPLOY_FOLDER}; {command}", timeout_s=120)
 
     def tender(self, words: str) -> Result:
         """Run the tender with `words`."""

@@ -100,8 +100,8 @@ def test_a_command_that_hangs_is_a_bench_error_and_leaves_a_usable_bench(
 def test_a_file_arrives_whole_over_the_console(pi: Session, tmp_path: Path) -> None:
     source = tmp_path / "bytes"
     source.write_bytes(bytes(range(256)) * 130)
-    pi.target.console.put(source, "/tmp/put/bytes")
-    compared = pi.target.console.run("ls -l /tmp/put; [ -x /tmp/put/bytes ]; echo $?")
+    pi.target.put(source, "/tmp/put/bytes")
+    compared = pi.target.run("ls -l /tmp/put; [ -x /tmp/put/bytes ]; echo $?")
     assert "33280" in compared.output
     assert compared.output.endswith("0\n")
 

@@ -14,7 +14,7 @@ import pytest
 from rig.bench import Bench
 from rig.identity import REPOSITORY
 from rig.session import DEPLOY_FOLDER, Session
-from rig.targets.console import Result
+from rig.targets.shell import Result
 
 BUILT = REPOSITORY / "build" / "tender" / "aarch64"
 LED_WORDS = "cycles=3 on_us=20000 off_us=30000"
@@ -29,7 +29,7 @@ class Board:
 
     def shell(self, command: str) -> Result:
         """Run a shell command where the images lie."""
-        return self.session.target.console.run(f"cd {DEPLOY_FOLDER}; {command}", timeout_s=60)
+        return self.session.target.run(f"cd {DEPLOY_FOLDER}; {command}", timeout_s=60)
 
     def tender(self, words: str) -> Result:
         """Run the tender with `words`."""

@@ -1,0 +1,98 @@
+"""A shell on a target, over whatever line: commands, and files that arrive whole or not at all."""
+
+import contextlib
+import hashlib
+import shlex
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+from rig.errors import TargetError
+
+MOST_ATTEMPTS = 3
+"""So often a file is sent before the line is said to be bad."""
+
+_HASH_TIMEOUT_S = 60
+
+
+class BrokenTransferError(TargetError):
+    """A file did not arrive, or not as it was sent; another attempt may do better."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one command did."""
+
+    status: int
+    output: str
+    """Standard output and standard error, in the order in which they were written."""
+    started_ns: int
+    """CLOCK_REALTIME of this host just before the command was sent."""
+    ended_ns: int
+    """... and after its status had arrived."""
+
+
+class Shell(ABC):
+    """A POSIX shell that runs one command at a time. What does not work is a `TargetError`."""
+
+    @abstractmethod
+    def run(self, command: str, timeout_s: float = 10) -> Result:
+        """Run a shell command to its end, in a shell of its own and with nothing to read.
+
+        A command that does not end in time is ended, as it is by a Ctrl-C at the rig.
+        """
+
+    @abstractmethod
+    def send(self, data: bytes, path: str) -> None:
+        """Write `data` into a file of a folder that is there, over whatever is in it.
+
+        Raises `BrokenTransferError` if the line failed, any other `TargetError` if the
+        target refused. Whoever calls this compares what has arrived.
+        """
+
+    def put(self, source: Path, target: str) -> None:
+        """Copy a file onto the target, executable, unless it lies there already.
+
+        It is sent under a temporary name, compared by its SHA-256 and only then renamed, so
+        that nothing is ever half installed. A transfer that broke is tried again.
+        """
+        data = source.read_bytes()
+        if self.sha256(target) == hashlib.sha256(data).hexdigest():
+            return
+        self.must(f"mkdir -p {shlex.quote(str(Path(target).parent))}")
+        for _ in range(MOST_ATTEMPTS):
+            try:
+                self._install(data, target)
+                return
+            except BrokenTransferError as error:
+                last = error
+        tried = f"{source} did not reach the target in {MOST_ATTEMPTS} attempts"
+        raise TargetError(f"{tried}; at last: {last}") from last
+
+    def sha256(self, target: str) -> str | None:
+        """SHA-256 of a file as the target computes it; None if there is no such file."""
+        result = self.run(f"sha256sum {shlex.quote(target)}", timeout_s=_HASH_TIMEOUT_S)
+        return result.output.split()[0].lstrip("\\") if result.status == 0 else None
+
+    def must(self, command: str) -> str:
+        """Run a command that has to succeed, and return what it said."""
+        result = self.run(command, timeout_s=60)
+        if result.status:
+            raise TargetError(f"{command!r} gave {result.status}: {result.output.strip()}")
+        return result.output
+
+    def _install(self, data: bytes, target: str) -> None:
+        part = f"{target}.part"
+        name = shlex.quote(part)
+        try:
+            self.send(data, part)
+            found, wanted = self.sha256(part), hashlib.sha256(data).hexdigest()
+            if found != wanted:
+                raise BrokenTransferError(
+                    f"it arrived damaged: SHA-256 on the target is {found}, was {wanted}"
+                )
+            self.must(f"chmod 755 {name} && mv -f {name} {shlex.quote(target)}")
+        except BaseException:
+            with contextlib.suppress(TargetError):
+                self.run(f"rm -f {name}")
+            raise
