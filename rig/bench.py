@@ -19,6 +19,7 @@ LINES_OF_PI = 54
 Line = Annotated[int, Field(strict=True, ge=0, lt=LINES_OF_PI)]
 Milliseconds = Annotated[int, Field(strict=True, gt=0)]
 Seconds = Annotated[int, Field(strict=True, gt=0)]
+Days = Annotated[int, Field(strict=True, gt=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 
 
@@ -34,7 +35,15 @@ class VirtualPi(Facts):
     boot_timeout_s: Seconds = 120
 
 
-class QemuObserver(Facts):
+class ObserverFacts(Facts):
+    """What the facts of every observer have in common."""
+
+    kind: str
+    qualification_max_age_days: Days = 365
+    """A stored qualification (see rig.qualification) is believed for so long."""
+
+
+class QemuObserver(ObserverFacts):
     """QEMU's own view of the virtual Pi's pins."""
 
     kind: Literal["qemu"]

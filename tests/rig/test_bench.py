@@ -38,7 +38,7 @@ REFUSALS = {
     "unknown key of the observer": (
         "  kind: qemu",
         "  kind: qemu\n  port: 1",
-        "7: observer.port: unknown key; allowed: kind",
+        "7: observer.port: unknown key; allowed: kind, qualification_max_age_days",
     ),
     "unknown key of the limits": (
         "  stall_ms: 30",
