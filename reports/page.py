@@ -15,6 +15,7 @@ from reports.statistics import COLUMNS
 from reports.tables import ERROR_RULE, TOO_FEW, counted, latency
 from reports.tidy import Tables
 from rig.capture import Capture, ClockKind
+from rig.expectation import Expectation
 from rig.verdict import Outcome, ms
 
 Facts = dict[str, str]
@@ -84,19 +85,31 @@ def measurement(run: Run) -> Facts:
     """How the edges were seen, and how far that can be believed."""
     capture, expected = run.evidence.capture, run.evidence.run.expectation
     clock = capture.clock
-    period_ns = expected.on_ns + expected.off_ns
+    period_ns = expected.period_ns
     return {
         "Observer's clock": CLOCKS[clock.kind],
         "Resolution": f"{clock.resolution_ns:,} ns",
         "Latency budget": f"a stamp is late by 0 to {ms(clock.latency_ns)}",
         "Rate": f"within {clock.accuracy_ppm:g} ppm",
         "Uncertainty": f"{ms(clock.interval_uncertainty_ns(period_ns))} for one period",
-        "Limits": f"every on-time, off-time and period within {ms(expected.tolerance_ns)}",
+        "Limits": _limits(expected),
         "Lines watched": str(len(capture.lines)),
         "Completeness": _completeness(capture),
         "Host": _heartbeat(capture),
         "Runs repeated": str(run.evidence.run.repeats),
     }
+
+
+def _limits(expected: Expectation) -> str:
+    nominal_ns = {
+        "on-time": expected.on_ns,
+        "off-time": expected.off_ns,
+        "period": expected.period_ns,
+    }
+    return ", ".join(
+        f"every {kind} {ms(time_ns)} within {ms(expected.tolerance_of(time_ns))}"
+        for kind, time_ns in nominal_ns.items()
+    )
 
 
 def _completeness(capture: Capture) -> str:

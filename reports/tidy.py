@@ -95,7 +95,7 @@ def _intervals_of(kind: Kind, run: Run) -> pd.DataFrame:
         "interval_ns": interval_ns,
         "nominal_ns": nominal_ns,
         "error_ns": interval_ns - nominal_ns,
-        "tolerance_ns": expected.tolerance_ns,
+        "tolerance_ns": expected.tolerance_of(nominal_ns),
         "uncertainty_ns": capture.clock.interval_uncertainty_ns(longest_ns),
     }
     return pd.DataFrame(columns)

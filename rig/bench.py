@@ -11,13 +11,13 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from rig.errors import BenchFileError
+from rig.expectation import Milliseconds, TimingLimits, in_ns
 from rig.facts_file import Facts, FactsFile, read_facts_file
 
 LINES_OF_PI = 54
 """GPIO lines of the BCM2835 to BCM2837, numbered from 0 (BCM2835 ARM Peripherals, 6.1)."""
 
 Line = Annotated[int, Field(strict=True, ge=0, lt=LINES_OF_PI)]
-Milliseconds = Annotated[int, Field(strict=True, gt=0)]
 Seconds = Annotated[int, Field(strict=True, gt=0)]
 Days = Annotated[int, Field(strict=True, gt=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
@@ -49,7 +49,7 @@ class QemuObserver(ObserverFacts):
     kind: Literal["qemu"]
 
 
-class Limits(Facts):
+class Limits(TimingLimits):
     """What this bench can hold; a faster bench has tighter ones."""
 
     tolerance_ms: Milliseconds
@@ -59,12 +59,17 @@ class Limits(Facts):
     run_timeout_s: Seconds = 60
     """How much longer than its blinking one run may take."""
 
+    @property
+    def stall_ns(self) -> int:
+        """`stall_ms` in nanoseconds."""
+        return in_ns(self.stall_ms)
+
     @model_validator(mode="after")
     def _stall_below_tolerance(self) -> "Limits":
         if self.stall_ms >= self.tolerance_ms:
             raise ValueError(
-                f"stall_ms ({self.stall_ms}) must be smaller than "
-                f"tolerance_ms ({self.tolerance_ms})"
+                f"stall_ms ({self.stall_ms:g}) must be smaller than "
+                f"tolerance_ms ({self.tolerance_ms:g})"
             )
         return self
 

@@ -6,6 +6,7 @@
     │   ├── ImageError          a kernel, tender or unikernel is missing or damaged
     │   ├── TargetError         the target does not boot, answer or obey
     │   └── ObserverError       the observer does not see, or its witnesses disagree
+    ├── ExpectationError        an expectation file is wrong
     └── EvidenceError           an evidence folder or a capture cannot be trusted
 
 A target that works but does the wrong thing is none of these: it is a verdict.
@@ -34,6 +35,10 @@ class TargetError(BenchError):
 
 class ObserverError(BenchError):
     """The observer failed, or its witnesses contradict each other."""
+
+
+class ExpectationError(RigError):
+    """An expectation file has an unknown, missing or inconsistent entry."""
 
 
 class EvidenceError(RigError):

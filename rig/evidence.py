@@ -59,7 +59,7 @@ class RunRecord(_Record):
     Times are on `clock`, which is the rig's and need not be the observer's.
     """
 
-    schema_: Literal["run/1"] = Field(default="run/1", alias="schema")
+    schema_: Literal["run/2"] = Field(default="run/2", alias="schema")
     suite: str
     test: str
     purpose: Literal["proof", "defect"] = "proof"

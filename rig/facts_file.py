@@ -113,7 +113,8 @@ def _refuse_doubles(
 def _explain(path: Path, node: yaml.Node | None, root: type[BaseModel], fault: ErrorDetails) -> str:
     where, model = _resolve(root, fault["loc"])
     line = _line_of(node, where)
-    return f"{path}:{line}: {'.'.join(where)}: {_what(fault, model)}"
+    place = [f"{path}:{line}", *([".".join(where)] if where else []), _what(fault, model)]
+    return ": ".join(place)
 
 
 def _resolve(model: type[BaseModel], loc: Sequence[int | str]) -> tuple[list[str], type[BaseModel]]:

@@ -111,7 +111,7 @@ class RigLibrary:
             ),
             tender=tender,
             unikernel="test_led",
-            expectation=expected.expectation(line, limits.tolerance_ms * 1_000_000),
+            expectation=expected.expectation(line, **limits.limits_ns()),
             timeout_s=ordered.duration_ns / 1e9 + limits.run_timeout_s,
             console_wanted=(f"test_led: {ordered.arguments}", "SUCCESS"),
             purpose="defect" if planted else "proof",

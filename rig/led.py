@@ -2,8 +2,9 @@
 
 import shlex
 from dataclasses import dataclass
+from typing import Any
 
-from rig.verdict import Expectation
+from rig.expectation import Expectation
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,11 @@ class Pattern:
         """From the first edge to the end of the hold."""
         return self.cycles * (self.on_ns + self.off_ns) + self.off_ns
 
-    def expectation(self, line: str, tolerance_ns: int) -> Expectation:
-        """What the pin must show when this pattern is carried out."""
+    def expectation(self, line: str, **limits: Any) -> Expectation:
+        """What the pin must show when this pattern is carried out.
+
+        `limits` are the other fields of `Expectation`, a tolerance at least.
+        """
         return Expectation(
             line=line,
             cycles=self.cycles,
@@ -37,7 +41,7 @@ class Pattern:
             off_ns=self.off_ns,
             final_level=self.final_level,
             hold_ns=self.off_ns,
-            tolerance_ns=tolerance_ns,
+            **limits,
         )
 
 

@@ -1,152 +1,39 @@
-"""From a capture and an expectation to a verdict: pure, no I/O, no hardware.
-
-A verdict is a list of findings. Each finding compares one measured value with
-its limits and knows three outcomes:
-
-- PASS: the measurement, widened by the observer's uncertainty, is inside.
-- FAIL: narrowed by it, the measurement is still outside.
-- INCONCLUSIVE: neither, or the capture cannot carry the judgment.
-
-The worst finding is the verdict, and a verdict without findings is INCONCLUSIVE.
-"""
+"""From a capture and an expectation to a verdict: pure, no I/O, no hardware."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rig.capture import Capture, Clock
+from rig.expectation import Expectation
+from rig.findings import (
+    TIMING_KINDS,
+    Finding,
+    Kind,
+    Outcome,
+    Unseen,
+    Verdict,
+    compare,
+    ms,
+    to_json,
+)
+
+__all__ = [
+    "TIMING_KINDS",
+    "Expectation",
+    "Finding",
+    "Kind",
+    "Outcome",
+    "Unseen",
+    "Verdict",
+    "compare",
+    "judge",
+    "ms",
+    "to_json",
+]
 
 _Edges = NDArray[np.void]
-
-
-class Outcome(StrEnum):
-    """What can be said. The order of definition is from good to bad."""
-
-    PASS = "PASS"
-    INCONCLUSIVE = "INCONCLUSIVE"
-    FAIL = "FAIL"
-
-
-class Kind(StrEnum):
-    """What a finding is about; the words a report and a test use."""
-
-    INCOMPLETE = "incomplete"
-    STALL = "stall"
-    INITIAL_LEVEL = "initial-level"
-    COUNT = "count"
-    ON_TIME = "on-time"
-    OFF_TIME = "off-time"
-    PERIOD = "period"
-    FINAL_LEVEL = "final-level"
-    HOLD_TIME = "hold-time"
-    RELEASE = "release"
-    FOREIGN = "foreign-pin"
-    CLEANUP = "cleanup"
-    CONSOLE = "console"
-    EXIT_STATUS = "exit-status"
-    GUEST_RECORD = "guest-record"
-
-
-TIMING_KINDS = frozenset({Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD, Kind.HOLD_TIME})
-"""What a stalled bench cannot judge."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One comparison: what was measured, against what, and how sure that is.
-
-    Times are in nanoseconds. `margin` is the room between the measurement, widened
-    by the uncertainty, and the nearest limit; negative when it is not clearly inside.
-    `seqno` and `time_ns` tell the edge where it happened, on the observer's clock.
-    """
-
-    kind: Kind
-    outcome: Outcome
-    text: str
-    """One readable line with every number that matters."""
-    line: str | None = None
-    measured: int | None = None
-    limits: tuple[int | None, int | None] | None = None
-    uncertainty: int | None = None
-    margin: int | None = None
-    seqno: int | None = None
-    time_ns: int | None = None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The findings of one run and the worst of their outcomes."""
-
-    findings: tuple[Finding, ...]
-
-    @property
-    def outcome(self) -> Outcome:
-        """The worst finding; INCONCLUSIVE when nothing was found out."""
-        ranks = list(Outcome)
-        worst = max((ranks.index(f.outcome) for f in self.findings), default=1)
-        return ranks[worst]
-
-    def of_kind(self, *kinds: Kind) -> tuple[Finding, ...]:
-        """The findings of these kinds, in order."""
-        return tuple(f for f in self.findings if f.kind in kinds)
-
-    def failing_kinds(self) -> set[Kind]:
-        """The kinds with at least one FAIL."""
-        return {f.kind for f in self.findings if f.outcome is Outcome.FAIL}
-
-    def not_passed(self) -> tuple[Finding, ...]:
-        """Everything that keeps this verdict from PASS, FAIL first."""
-        bad = [f for f in self.findings if f.outcome is not Outcome.PASS]
-        return tuple(sorted(bad, key=lambda f: f.outcome is not Outcome.FAIL))
-
-
-Nanoseconds = Annotated[int, Field(strict=True, ge=0)]
-Level = Annotated[int, Field(strict=True, ge=0, le=1)]
-
-
-class Expectation(BaseModel):
-    """How one line should have moved. Times are in nanoseconds.
-
-    The line starts low, goes high and low `cycles` times, and ends at
-    `final_level`, which it holds for at least `hold_ns`. A line that ended high
-    falls once more when it is released.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    line: str
-    cycles: Annotated[int, Field(strict=True, ge=1)]
-    on_ns: Annotated[int, Field(strict=True, gt=0)]
-    off_ns: Annotated[int, Field(strict=True, gt=0)]
-    final_level: Level = 0
-    hold_ns: Nanoseconds = 0
-    tolerance_ns: Nanoseconds
-    """Largest deviation of one on-time, off-time or period, either way; below both times."""
-
-    @model_validator(mode="after")
-    def _tolerance_below_both_times(self) -> Self:
-        shortest_ns = min(self.on_ns, self.off_ns)
-        if self.tolerance_ns >= shortest_ns:
-            raise ValueError(
-                f"a tolerance of {ms(self.tolerance_ns)} lets a pulse of no length pass for one of "
-                f"{ms(shortest_ns)}; it must be smaller than the on-time and the off-time"
-            )
-        return self
-
-    @property
-    def commanded(self) -> int:
-        """How many edges the guest commands; the edge of the release is not one of them."""
-        return 2 * self.cycles + self.final_level
-
-    @property
-    def edges(self) -> int:
-        """How many edges the line should show: up and down alike, its release included."""
-        return 2 * (self.cycles + self.final_level)
 
 
 def judge(capture: Capture, expected: Expectation) -> Verdict:
@@ -169,23 +56,6 @@ def judge(capture: Capture, expected: Expectation) -> Verdict:
     return Verdict(tuple(_believable(finding, capture) for finding in findings))
 
 
-def compare(
-    measured: int, low: int | None, high: int | None, uncertainty: int
-) -> tuple[Outcome, int]:
-    """Hold one measurement against guarded limits; None is no limit on that side.
-
-    Returns the outcome and the margin: the room left inside the limits after
-    widening the measurement by `uncertainty`. At least one limit must be given.
-    """
-    rooms = [high - measured] if high is not None else []
-    rooms += [measured - low] if low is not None else []
-    room = min(rooms)
-    if room >= uncertainty:
-        return Outcome.PASS, room - uncertainty
-    outcome = Outcome.FAIL if room < -uncertainty else Outcome.INCONCLUSIVE
-    return outcome, room - uncertainty
-
-
 def _believable(finding: Finding, capture: Capture) -> Finding:
     """Weaken what this capture cannot carry.
 
@@ -197,9 +67,9 @@ def _believable(finding: Finding, capture: Capture) -> Finding:
     if finding.outcome is Outcome.INCONCLUSIVE or seen_to_move:
         return finding
     if not capture.is_complete:
-        return _weaken(finding, "edges are missing")
+        return finding.weakened("edges are missing")
     if finding.kind in TIMING_KINDS and not _is_steady(capture):
-        return _weaken(finding, "the bench stalled")
+        return finding.weakened("the bench stalled")
     return finding
 
 
@@ -207,12 +77,6 @@ def _is_steady(capture: Capture) -> bool:
     """Whether the observer's host ran all the time; a heart that never beat proves nothing."""
     heartbeat = capture.heartbeat
     return heartbeat is None or (heartbeat.beats > 0 and not heartbeat.stalls)
-
-
-def _weaken(finding: Finding, reason: str) -> Finding:
-    text = f"{finding.text} [not believed: {reason}]"
-    fields = {**finding.__dict__, "outcome": Outcome.INCONCLUSIVE, "text": text}
-    return Finding(**fields)
 
 
 def _completeness(capture: Capture) -> Iterator[Finding]:
@@ -296,7 +160,8 @@ def _worst(
     intervals = (times[step:] - times[:-step])[starts[:-step]]
     if not len(intervals):
         return _nothing_to_measure(kind, expected)
-    low, high = nominal_ns - expected.tolerance_ns, nominal_ns + expected.tolerance_ns
+    tolerance_ns = expected.tolerance_of(nominal_ns)
+    low, high = nominal_ns - tolerance_ns, nominal_ns + tolerance_ns
     worst = _worst_index(intervals, low, high, capture.clock)
     measured = int(intervals[worst])
     edge = edges[:-step][starts[:-step]][worst]
@@ -304,7 +169,7 @@ def _worst(
     outcome, margin = compare(measured, low, high, uncertainty)
     text = (
         f"{expected.line} {kind}: worst of {len(intervals)} is {ms(measured)}, expected "
-        f"{ms(nominal_ns)} +/- {ms(expected.tolerance_ns)}, uncertainty {ms(uncertainty)}, "
+        f"{ms(nominal_ns)} +/- {ms(tolerance_ns)}, uncertainty {ms(uncertainty)}, "
         f"edge {int(edge['seqno'])} at +{ms(int(edge['time_ns']) - capture.start_ns)}"
     )
     return Finding(
@@ -376,16 +241,20 @@ def _driven(edges: _Edges, let_go_ns: int, expected: Expectation) -> _Edges:
     if len(edges) <= expected.commanded or edges[-1]["level"]:
         return edges
     held_ns = let_go_ns - int(edges[-1]["time_ns"])
-    return edges[:-1] if held_ns < expected.hold_ns - expected.tolerance_ns else edges
+    return edges[:-1] if held_ns < _least_hold_ns(expected) else edges
+
+
+def _least_hold_ns(expected: Expectation) -> int:
+    return expected.hold_ns - expected.tolerance_of(expected.hold_ns)
 
 
 def _hold_time(capture: Capture, expected: Expectation, began_ns: int, ended_ns: int) -> Finding:
-    held_ns, low_ns = ended_ns - began_ns, expected.hold_ns - expected.tolerance_ns
+    held_ns, low_ns = ended_ns - began_ns, _least_hold_ns(expected)
     uncertainty = capture.clock.interval_uncertainty_ns(held_ns)
     outcome, margin = compare(held_ns, low_ns, None, uncertainty)
     text = (
         f"{expected.line} held its last level for {ms(held_ns)}, expected at least "
-        f"{ms(expected.hold_ns)} - {ms(expected.tolerance_ns)}, uncertainty {ms(uncertainty)}, "
+        f"{ms(expected.hold_ns)} - {ms(expected.hold_ns - low_ns)}, uncertainty {ms(uncertainty)}, "
         f"from +{ms(began_ns - capture.start_ns)}"
     )
     return Finding(
@@ -454,16 +323,5 @@ def _moved(capture: Capture, name: str) -> Finding:
     return Finding(Kind.FOREIGN, Outcome.FAIL, text, name, len(edges), (0, 0), 0, time_ns=first_ns)
 
 
-def ms(time_ns: int) -> str:
-    """Nanoseconds as milliseconds for people, to the microsecond."""
-    return f"{time_ns / 1e6:.3f} ms"
-
-
 def _word(level: int) -> str:
     return "on" if level else "off"
-
-
-def to_json(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as plain data, in the shape of `verdict.json`."""
-    findings = [{**f.__dict__, "limits": f.limits and list(f.limits)} for f in verdict.findings]
-    return {"schema": "verdict/1", "outcome": verdict.outcome, "findings": findings}

@@ -12,4 +12,4 @@ def make_observer(bench: Bench, target: Target) -> Observer:
     """The observer of this bench, not connected yet; made before the target is opened."""
     if not isinstance(target, VirtualPi):
         raise ObserverError("QEMU sees the pins of a virtual Pi only")
-    return QemuObserver(target, bench.line_names(), bench.limits.stall_ms * 1_000_000)
+    return QemuObserver(target, bench.line_names(), bench.limits.stall_ns)

@@ -42,8 +42,10 @@ REFUSALS = {
     ),
     "unknown key of the limits": (
         "  stall_ms: 30",
-        "  stall_ms: 30\n  jitter_ms: 1",
-        "15: limits.jitter_ms: unknown key; allowed: tolerance_ms, stall_ms, run_timeout_s",
+        "  stall_ms: 30\n  jiter_ms: 1",
+        "15: limits.jiter_ms: unknown key; allowed: tolerance_ms, tolerance_percent, "
+        "percentiles_ms, jitter_ms, drift_ms, rate_ppm, duty_percent, smallest_pulse_ms, "
+        "least_edges, start_latency_ms, stall_ms, run_timeout_s",
     ),
     "the rig's own key file": ("name: desk", "name: desk\nfile: x", "2: file: unknown key;"),
     "the rig's own key sha256": ("name: desk", "name: desk\nsha256: x", "2: sha256: unknown key;"),

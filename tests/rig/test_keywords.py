@@ -16,6 +16,7 @@ from robot.api import ExecutionResult, logger
 
 import reports
 from rig import keywords as module
+from rig.bench import Limits
 from rig.cleanup import Export, GpioState
 from rig.errors import BenchError, BenchFileError, TargetError
 from rig.keywords import RigLibrary, Run
@@ -214,7 +215,7 @@ class FakeSession:
     """A session with a bench of one line, which runs nothing and remembers everything."""
 
     def __init__(self) -> None:
-        limits = SimpleNamespace(tolerance_ms=60, run_timeout_s=7)
+        limits = Limits(tolerance_ms=60, stall_ms=30, run_timeout_s=7)
         self.bench = SimpleNamespace(name="desk", lines={"led": 25, "lamp": 3}, limits=limits)
         self.facts = {"board": "Pi", "kernel": "6.1", "gpio_chip": "chip", "gpio_base": 458}
         self.images = {"tender": 1, "test_led": 2}

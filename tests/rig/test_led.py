@@ -4,6 +4,7 @@ import shlex
 
 import pytest
 
+from rig.expectation import Expectation
 from rig.led import Pattern, tender_command
 
 MS = 1_000_000
@@ -23,16 +24,16 @@ def test_a_pattern_lasts_until_the_last_level_has_been_held() -> None:
 
 
 def test_the_pin_is_expected_to_do_what_was_ordered() -> None:
-    expected = BLINK.expectation("lamp", tolerance_ns=5 * MS)
-    assert expected.model_dump() == {
-        "line": "lamp",
-        "cycles": 3,
-        "on_ns": 200 * MS,
-        "off_ns": 300 * MS,
-        "final_level": 1,
-        "hold_ns": 300 * MS,
-        "tolerance_ns": 5 * MS,
-    }
+    assert BLINK.expectation("lamp", tolerance_ns=5 * MS, jitter_ns=2 * MS) == Expectation(
+        line="lamp",
+        cycles=3,
+        on_ns=200 * MS,
+        off_ns=300 * MS,
+        final_level=1,
+        hold_ns=300 * MS,
+        tolerance_ns=5 * MS,
+        jitter_ns=2 * MS,
+    )
 
 
 @pytest.mark.parametrize(("led", "option"), [({}, "led0"), ({"led": "door"}, "door")])

@@ -232,12 +232,18 @@ def test_a_foreign_move_is_believed_though_edges_are_missing() -> None:
     assert verdict.failing_kinds() == {Kind.FOREIGN}
 
 
+def _timing(verdict: Verdict) -> set[Kind]:
+    found = {finding.kind for finding in verdict.of_kind(*TIMING_KINDS)}
+    assert found >= INTERVALS
+    return found
+
+
 def test_a_stall_leaves_only_timing_without_belief() -> None:
     scene = good()
     stalled(scene)
     verdict = judge(scene.capture(), TEN_BLINKS)
     assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert {f.kind for f in verdict.not_passed()} == {Kind.STALL, *TIMING_KINDS}
+    assert {f.kind for f in verdict.not_passed()} == {Kind.STALL, *_timing(verdict)}
     (stall,) = verdict.of_kind(Kind.STALL)
     assert stall.text == "bench stalled 3 times, the worst for 250.000 ms (heartbeat)"
     assert (stall.measured, stall.time_ns) == (250 * MS, START_NS + 900 * MS)
@@ -253,7 +259,7 @@ def test_a_heartbeat_that_never_beat_vouches_for_nothing() -> None:
     scene = good()
     scene.heartbeat = Heartbeat(beats=0, worst_ns=0)
     verdict = judge(scene.capture(), TEN_BLINKS)
-    assert {f.kind for f in verdict.not_passed()} == {Kind.STALL, *TIMING_KINDS}
+    assert {f.kind for f in verdict.not_passed()} == {Kind.STALL, *_timing(verdict)}
     (stall,) = verdict.of_kind(Kind.STALL)
     assert "heartbeat never beat" in stall.text
     assert stall.measured == 0
@@ -303,52 +309,6 @@ def test_a_foreign_line_that_only_changes_direction_is_named_with_its_time() -> 
         "gpio3 should not have moved: 0 edges, direction out, first at +700.000 ms"
     )
     assert finding.time_ns == START_NS + 700 * MS
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"tolerance_ns": 200 * MS},
-        {"on_ns": 400 * MS, "tolerance_ns": 300 * MS},
-    ],
-    ids=["as-wide-as-the-on-time", "as-wide-as-the-off-time"],
-)
-def test_a_tolerance_that_would_pass_a_pulse_of_no_length_is_refused(
-    fields: dict[str, int],
-) -> None:
-    with pytest.raises(ValidationError, match=r"a tolerance of \d00.000 ms lets a pulse of no"):
-        Expectation.model_validate({**TEN_BLINKS.model_dump(), **fields})
-    narrower = {**fields, "tolerance_ns": fields["tolerance_ns"] - 1}
-    Expectation.model_validate({**TEN_BLINKS.model_dump(), **narrower})
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("cycles", 0),
-        ("cycles", "10"),
-        ("on_ns", 0),
-        ("off_ns", 0),
-        ("on_ns", "200000000"),
-        ("off_ns", 300000000.0),
-        ("final_level", 2),
-        ("hold_ns", -1),
-        ("hold_ns", "5"),
-        ("final_level", "1"),
-        ("tolerance_ns", -1),
-        ("tolerance", 5),
-    ],
-)
-def test_an_expectation_that_makes_no_sense_is_refused_by_key(key: str, value: object) -> None:
-    with pytest.raises(ValidationError, match=rf"(?s)1 validation error.*\n{key}\n"):
-        Expectation.model_validate({**TEN_BLINKS.model_dump(), key: value})
-
-
-def test_an_expectation_that_says_no_more_ends_off_and_is_held_for_no_time() -> None:
-    shortest = Expectation(line="led", cycles=1, on_ns=2, off_ns=2, tolerance_ns=1)
-    assert (shortest.final_level, shortest.hold_ns) == (0, 0)
-    exact = {**shortest.model_dump(), "on_ns": 1, "off_ns": 1, "hold_ns": 0, "tolerance_ns": 0}
-    assert Expectation.model_validate(exact).model_dump() == exact
 
 
 def test_a_capture_without_the_expected_line_cannot_be_judged() -> None:
@@ -639,7 +599,7 @@ def test_the_same_capture_gives_the_same_verdict_as_plain_data() -> None:
     another_line_moved(scene)
     first, second = (to_json(judge(scene.capture(), TEN_BLINKS)) for _ in range(2))
     assert json.dumps(first) == json.dumps(second)
-    assert first["schema"] == "verdict/1"
+    assert first["schema"] == "verdict/2"
     assert first["outcome"] == "FAIL"
     foreign = [f for f in first["findings"] if f["kind"] == "foreign-pin"]
     assert foreign == [

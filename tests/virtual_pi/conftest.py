@@ -61,7 +61,7 @@ def blink(bench: Bench) -> Order:
         command=command,
         tender="tender",
         unikernel="test_led",
-        expectation=pattern.expectation("led", bench.limits.tolerance_ms * 1_000_000),
+        expectation=pattern.expectation("led", **bench.limits.limits_ns()),
         timeout_s=60,
     )
 
