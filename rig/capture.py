@@ -7,12 +7,13 @@ On disk a capture is three files: `capture.parquet` (one row per edge),
 `capture.json` (the rest) and `capture.vcd`, which PulseView and GTKWave open.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -208,6 +209,34 @@ def edge_array(edges: Sequence[tuple[int, int, int, int]]) -> NDArray[np.void]:
     return np.array(edges, dtype=EDGE_DTYPE)
 
 
+def numbers_per_line(
+    lines: NDArray[np.uint16], jumps: Sequence[tuple[int, int]] = ()
+) -> NDArray[np.int64]:
+    """Sequence numbers: each line's edges counted from 0, and from a jump's number at its row."""
+    order = np.argsort(lines, kind="stable")  # puts each line's edges side by side
+    place_of = np.empty(len(lines), np.int64)
+    place_of[order] = np.arange(len(lines))
+    begins = np.flatnonzero(np.diff(lines[order].astype(np.int64), prepend=-1))
+    rows, numbers = np.array(jumps, np.int64).reshape(-1, 2).T
+    counted_from = np.zeros(len(lines), np.int64)
+    counted_from[place_of[rows]] = numbers
+    anchors = np.zeros(len(lines), np.int64)
+    for places in (begins, place_of[rows]):
+        anchors[places] = places
+    anchors = np.maximum.accumulate(anchors)
+    return (counted_from[anchors] + np.arange(len(lines)) - anchors)[place_of]
+
+
+def _jumps(edges: NDArray[np.void]) -> list[tuple[int, int]]:
+    """Where a sequence number does not follow the one before on its line: (row, number)."""
+    order = np.argsort(edges["line"], kind="stable")
+    lines, seqnos = edges["line"][order], edges["seqno"][order].astype(np.int64)
+    follows = np.append(-1, seqnos[:-1])
+    follows[np.diff(lines.astype(np.int64), prepend=-1) != 0] = -1
+    rows = np.sort(order[seqnos != follows + 1])
+    return list(zip(rows.tolist(), edges["seqno"][rows].tolist(), strict=True))
+
+
 def proven_lost(edges: NDArray[np.void], initial_levels: Sequence[int]) -> int:
     """How many edges must be missing, from the edges themselves.
 
@@ -387,16 +416,73 @@ def _edges_from_table(table: pa.Table, lines: tuple[str, ...]) -> NDArray[np.voi
 
 
 def _write_vcd(path: Path, capture: Capture) -> None:
-    """Times in the file count from `start_ns`."""
+    """Times in the file count from `start_ns`; its comment holds all that edges cannot say."""
     with (
         path.open("w", encoding="utf-8") as file,
-        VCDWriter(file, timescale="1 ns", date="") as writer,
+        VCDWriter(file, timescale="1 ns", date="", comment=_sealed_text(capture)) as writer,
     ):
         levels = capture.initial_levels
         wires = [
             writer.register_var("target", name, "wire", size=1, init=levels[name])
             for name in capture.lines
         ]
-        for time_ns, line, level, _ in capture.edges.tolist():
-            writer.change(wires[line], time_ns - capture.start_ns, level)
+        writer.flush()
+        file.writelines(_vcd_changes(capture, [wire.ident for wire in wires]))
         writer.close(capture.end_ns - capture.start_ns)
+
+
+def _vcd_changes(capture: Capture, codes: Sequence[str]) -> Iterator[str]:
+    """Every edge, also one to the level that the line has already: it proves a loss."""
+    last_ns = capture.start_ns
+    for time_ns, line, level, _ in capture.edges.tolist():
+        if time_ns != last_ns:
+            yield f"#{time_ns - capture.start_ns}\n"
+            last_ns = time_ns
+        yield f"{level}{codes[line]}\n"
+
+
+Seqno = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class _Sealed(_Meta):
+    """What the comment of `capture.vcd` holds, so that the file can be judged alone."""
+
+    edges_sha256: str
+    """Of the edges as an array of `EDGE_DTYPE`."""
+    jumps: tuple[tuple[int, Seqno], ...]
+    """Edges whose sequence number does not follow: (row, number)."""
+
+
+def _sealed_text(capture: Capture) -> str:
+    """One word without `$`: a reader of VCD may split it at blanks and looks for `$end`."""
+    data = {
+        **_meta(capture),
+        "edges_sha256": _sha256_of(capture.edges),
+        "jumps": _jumps(capture.edges),
+    }
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return SCHEMA + text.replace(" ", "\\u0020").replace("$", "\\u0024")
+
+
+def sealed_capture(text: str, edges: NDArray[np.void]) -> Capture:
+    """A capture from its `capture.vcd`: the comment, and the edges as they stand there.
+
+    Raises `EvidenceError` if they are not those that the comment was written for.
+    """
+    try:
+        meta = _Sealed.model_validate_json(text.removeprefix(SCHEMA))
+        if not all(0 <= row < len(edges) for row, _ in meta.jumps):
+            raise ValueError("a jump lies outside of the edges")
+    except (ValueError, EvidenceError) as error:
+        raise EvidenceError(f"the comment that the rig wrote is damaged: {error}") from error
+    edges["time_ns"] += meta.start_ns
+    edges["seqno"] = numbers_per_line(edges["line"], meta.jumps)
+    if _sha256_of(edges) != meta.edges_sha256:
+        raise EvidenceError(
+            f"its {len(edges)} edges are not the {meta.number_of_edges} that the rig wrote"
+        )
+    return Capture(edges=edges, **{name: getattr(meta, name) for name in _SHARED})
+
+
+def _sha256_of(edges: NDArray[np.void]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(edges).data).hexdigest()
