@@ -6,41 +6,26 @@ tell (INCONCLUSIVE), 4 the bench or the evidence does not work, 2 the command li
 """
 
 import sys
-from enum import IntEnum
 
 import typer
 
+from rig.commands.judge import judge
 from rig.commands.report import report
+from rig.commands.status import Status
 from rig.errors import RigError
-from rig.verdict import Outcome
-
-
-class Status(IntEnum):
-    """Exit statuses beside typer's own 2."""
-
-    PASS = 0
-    FAIL = 1
-    INCONCLUSIVE = 3
-    TROUBLE = 4
-    INTERRUPTED = 130
-
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(judge)
 app.command()(report)
 
 
 @app.callback()
 def rig() -> None:
     """Prove from outside that a unikernel switches its LED as commanded."""
-
-
-def status_of(outcome: Outcome) -> Status:
-    """What a verdict is for the shell."""
-    return Status[outcome.name]
 
 
 def main() -> None:

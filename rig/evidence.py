@@ -177,7 +177,7 @@ class EvidenceFolder:
         pq.write_table(parse_records(console), folder / "guest.parquet")
         _write_json(folder / "gpio-before.json", before.model_dump())
         _write_json(folder / "gpio-after.json", after.model_dump())
-        _write_json(folder / "verdict.json", to_json(_read_folder(folder, run).judge()))
+        (folder / "verdict.json").write_bytes(verdict_json(_read_folder(folder, run).judge()))
         _write_run(folder, run)
         self._refuse_existing()
         folder.rename(self.path)
@@ -206,6 +206,11 @@ def _read_folder(folder: Path, run: RunRecord) -> Evidence:
         GpioState.model_validate_json((folder / "gpio-before.json").read_bytes()),
         GpioState.model_validate_json((folder / "gpio-after.json").read_bytes()),
     )
+
+
+def verdict_json(verdict: Verdict) -> bytes:
+    """The bytes of `verdict.json`."""
+    return _json(to_json(verdict))
 
 
 def find_evidence(root: Path) -> list[Path]:
