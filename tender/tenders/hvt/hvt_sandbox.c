@@ -49,7 +49,10 @@ void hvt_sandbox_allow_ioctl(int fd, unsigned long request)
     add_rule(SYS_ioctl, fd, request);
 }
 
-/* Messages, signals, exit hooks and the end: what every tender must be able to. */
+/*
+ * Messages, exit hooks and the end: what every tender must be able to. No handler
+ * of a signal returns, so there is no rt_sigreturn.
+ */
 static void allow_the_way_out(void)
 {
     hvt_sandbox_allow(SYS_write, STDERR_FILENO);
@@ -58,7 +61,6 @@ static void allow_the_way_out(void)
 #endif
     hvt_sandbox_allow(SYS_ppoll, HVT_NO_FD);
     hvt_sandbox_allow(SYS_rt_sigprocmask, HVT_NO_FD);
-    hvt_sandbox_allow(SYS_rt_sigreturn, HVT_NO_FD);
     /* What a wait becomes when the tender is stopped and continued. */
     hvt_sandbox_allow(SYS_restart_syscall, HVT_NO_FD);
     hvt_sandbox_allow(SYS_exit_group, HVT_NO_FD);
