@@ -251,16 +251,35 @@ refuses_call() {
     refuses_call out-in-boot-info "invalid guest memory access: gpa=0x10000"
 }
 
-# hostile STATUS WORDS...: what test_hostile does ends as it should.
+# A tender whose guest has a disk and a network (see with_devices.py).
+with_devices() {
+    run timeout 60 python3 "$BATS_TEST_DIRNAME/with_devices.py" "$TENDER" "$@"
+}
+
+# hostile RUN GUEST STATUS WORDS...: what the guest does ends as it should.
 hostile() {
-    local wanted="$1"
-    shift
-    tender --mem=4 "$GUESTS/test_hostile.hvt" --solo5:quiet "$@"
+    local run="$1" guest="$2" wanted="$3"
+    shift 3
+    "$run" --mem=4 "$GUESTS/$guest.hvt" --solo5:quiet "$@"
     case "$wanted" in
         0) expect 0 SUCCESS ;;
         1) expect 1 "solo5-hvt: invalid guest" ;;
         *) expect "$wanted" ;;
-    esac || { echo "test_hostile $*"; return 1; }
+    esac || { echo "$guest $*"; return 1; }
+}
+
+# hostile_cases RUN GUEST: all that stands in the guest's table.
+hostile_cases() {
+    guest --version # skips where no guest can run
+    local arch wanted words count=0
+    while read -r arch wanted words; do
+        if [[ "$arch" == any || "$arch" == x86_64 ]]; then
+            # shellcheck disable=SC2086 # words are words
+            hostile "$1" "$2" "$wanted" $words
+            count=$((count + 1))
+        fi
+    done < <(grep -v '^#' "$BATS_TEST_DIRNAME/$2/cases")
+    [ "$count" -gt 100 ]
 }
 
 @test "hostile: every number" {
@@ -268,25 +287,20 @@ hostile() {
     local nr
     for nr in {0..63}; do
         case $nr in
-            1 | 3) hostile 0 call "$nr" arg 0 0 0 ;;
-            2) hostile 0 call "$nr" arg 0 0 ;;
-            8) hostile 9 call "$nr" arg 0 9 ;;
-            *) hostile 1 call "$nr" arg 0 0 0 0 0 ;;
+            1 | 3) hostile tender test_hostile 0 call "$nr" arg 0 0 0 ;;
+            2) hostile tender test_hostile 0 call "$nr" arg 0 0 ;;
+            8) hostile tender test_hostile 9 call "$nr" arg 0 9 ;;
+            *) hostile tender test_hostile 1 call "$nr" arg 0 0 0 0 0 ;;
         esac
     done
 }
 
 @test "hostile: arguments, buffers and accesses" {
-    guest --version # skips where no guest can run
-    local arch wanted words count=0
-    while read -r arch wanted words; do
-        if [[ "$arch" == any || "$arch" == x86_64 ]]; then
-            # shellcheck disable=SC2086 # words are words
-            hostile "$wanted" $words
-            count=$((count + 1))
-        fi
-    done < <(grep -v '^#' "$BATS_TEST_DIRNAME/test_hostile/cases")
-    [ "$count" -gt 100 ]
+    hostile_cases tender test_hostile
+}
+
+@test "hostile: a disk and a network" {
+    hostile_cases with_devices test_hostile_devices
 }
 
 @test "hostile: a wait until the end of time ends at a signal" {
@@ -298,6 +312,14 @@ hostile() {
 @test "random: hypercalls are carried out or refused" {
     guest --version # skips where no guest can run
     run "$BATS_TEST_DIRNAME/../fuzz/run_guest" 600 20 "$TENDER" --mem=4 "$GUESTS/test_random.hvt"
+    expect 0 "in 20 runs"
+}
+
+@test "random: also with a disk and a network" {
+    guest --version # skips where no guest can run
+    run "$BATS_TEST_DIRNAME/../fuzz/run_guest" 600 20 \
+        python3 "$BATS_TEST_DIRNAME/with_devices.py" \
+        "$TENDER" --mem=4 "$GUESTS/test_random_devices.hvt"
     expect 0 "in 20 runs"
 }
 

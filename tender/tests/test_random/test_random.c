@@ -64,18 +64,61 @@ static uint64_t random_value(void)
 
 /* ---- Calls ---------------------------------------------------------------- */
 
-static const uint8_t harmless[] = {
-    HVT_HYPERCALL_WALLTIME, HVT_HYPERCALL_PUTS, HVT_HYPERCALL_POLL,
-};
+#define BUFFER_SIZE 600 /* bytes */
+#define HANDLES 4        /* two devices, and two handles that are none */
+
+static uint8_t buffer[BUFFER_SIZE];
+static unsigned harmless[8]; /* numbers that have a handler */
+static size_t harmless_count;
+
+static void add_harmless(unsigned nr)
+{
+    harmless[harmless_count++] = nr;
+}
+
+static void find_harmless(void)
+{
+    struct solo5_block_info block;
+    struct solo5_net_info net;
+    solo5_handle_t handle;
+
+    add_harmless(HVT_HYPERCALL_WALLTIME);
+    add_harmless(HVT_HYPERCALL_PUTS);
+    add_harmless(HVT_HYPERCALL_POLL);
+    if (solo5_block_acquire("storage", &handle, &block) == SOLO5_R_OK) {
+        add_harmless(HVT_HYPERCALL_BLOCK_WRITE);
+        add_harmless(HVT_HYPERCALL_BLOCK_READ);
+    }
+    if (solo5_net_acquire("service0", &handle, &net) == SOLO5_R_OK) {
+        add_harmless(HVT_HYPERCALL_NET_WRITE);
+        add_harmless(HVT_HYPERCALL_NET_READ);
+    }
+}
+
+static void fill_buffer_words(size_t address)
+{
+    arg[address] = (uintptr_t)buffer;
+    arg[address + 1] = random_below(BUFFER_SIZE);
+}
 
 /* Words that the handler of `nr` accepts. */
 static void fill_harmless(unsigned nr)
 {
-    for (size_t i = 0; i < ARG_WORDS; i++)
-        arg[i] = random_below(2);
-    if (nr == HVT_HYPERCALL_PUTS) {
+    arg[0] = random_below(HANDLES);
+    switch (nr) {
+    case HVT_HYPERCALL_PUTS:
         arg[0] = (uintptr_t)arg + random_below(8);
         arg[1] = random_below(32);
+        break;
+    case HVT_HYPERCALL_BLOCK_WRITE:
+    case HVT_HYPERCALL_BLOCK_READ:
+        arg[1] = random_below(0x10000);
+        fill_buffer_words(2);
+        break;
+    case HVT_HYPERCALL_NET_WRITE:
+    case HVT_HYPERCALL_NET_READ:
+        fill_buffer_words(1);
+        break;
     }
 }
 
@@ -103,7 +146,7 @@ static void require_filler(void)
 
 static void call_harmless(void)
 {
-    unsigned nr = harmless[random_below(sizeof harmless)];
+    unsigned nr = harmless[random_below(harmless_count)];
 
     fill_beside();
     fill_harmless(nr);
@@ -153,6 +196,7 @@ int solo5_app_main(const struct solo5_start_info *info)
     calls = number_of(info->cmdline, "calls=");
     wild = number_of(info->cmdline, "wild=");
     memory_end = info->heap_start + info->heap_size;
+    find_harmless();
     if (!seed || !calls || !wild) {
         print("usage: seed=N calls=N wild=N, all above 0\nFAILURE\n");
         return SOLO5_EXIT_FAILURE;
