@@ -16,7 +16,7 @@ FUZZ := $(BUILD)/$(HOST_ARCH)/fuzz
 FUZZ_TARGETS := elf manifest options hypercall
 
 FUZZ_CPPFLAGS := $(filter-out -D_FORTIFY_SOURCE=%,$(TENDER_CPPFLAGS)) -Itenders/hvt \
-	-DHVT_SYSFS_GPIO='"gpio"'
+	-DHVT_SYSFS_GPIO='"gpio"' -DHVT_LED_RECORDS='"records"'
 FUZZ_CFLAGS := -std=c11 -O2 -g $(WARNINGS) -fno-sanitize-recover=all
 FUZZ_SANITIZE := -fsanitize=address,undefined
 
@@ -54,7 +54,7 @@ $(FUZZ)/calls-checked: $(FUZZ_OBJECTS) fuzz/harmless
 
 $(FUZZ)/fuzz_%: $(FUZZ)/fuzz/fuzz_%.o $(FUZZ)/fuzz/host.o $(FUZZ_OBJECTS) $(FUZZ)/calls-checked
 	@echo "  LINK    $(@:$(BUILD)/%=%)"
-	$(Q)$(FUZZ_CC) $(FUZZ_SANITIZE),fuzzer -o $@ $(filter %.o,$^)
+	$(Q)$(FUZZ_CC) $(FUZZ_SANITIZE),fuzzer -Wl,--wrap=led_guard_start -o $@ $(filter %.o,$^)
 
 .SECONDARY: $(FUZZ_OBJECTS) $(FUZZ_TARGETS:%=$(FUZZ)/fuzz/fuzz_%.o) $(FUZZ)/fuzz/host.o
 -include $(wildcard $(FUZZ)/fuzz/*.d $(FUZZ)/tenders/hvt/*.d)
@@ -82,15 +82,28 @@ $(FUZZ_TARGETS:%=fuzz-%): fuzz-%: $(FUZZ)/fuzz_%
 	@sed -n 's/^stat::number_of_executed_units: /  FUZZ    $*: no finding in executions: /p' \
 		$(FUZZ)/$*.log
 
-fuzz-guest: $(BUILD)/$(HOST_ARCH)/solo5-hvt $(BUILD)/$(HOST_ARCH)/test_random.hvt
+fuzz-guest: $(BUILD)/$(HOST_ARCH)/solo5-hvt $(BUILD)/$(HOST_ARCH)/test_random_devices.hvt
 	@if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then \
-		printf '  FUZZ    guest: ' && fuzz/run_guest $(FUZZ_SHARE) 1000000 $< --mem=4 $(lastword $^); \
+		printf '  FUZZ    guest: ' && fuzz/run_guest $(FUZZ_SHARE) 1000000 \
+			$(PYTHON) tests/with_devices.py $< --mem=4 $(lastword $^); \
 	else echo '  FUZZ    guest: skipped, needs /dev/kvm, readable and writable'; fi
 
 # Keeps in the corpus the smallest inputs that reach what all known ones reach.
 fuzz-merge: $(FUZZ_TARGETS:%=fuzz-merge-%)
 $(FUZZ_TARGETS:%=fuzz-merge-%): fuzz-merge-%: $(FUZZ)/fuzz_%
-	$(Q)rm -rf $(FUZZ)/merged/$* && mkdir -p $(FUZZ)/merged/$*
+	$(Q)rm -rf $(FUZZ)/merged/$* && mkdir -p $(FUZZ)/merged/$* $(FUZZ)/findings
 	$(Q)$< -merge=1 $(FUZZ_OPTIONS) $(FUZZ)/merged/$* $(CURDIR)/fuzz/corpus/$* $(FUZZ)/corpus/$* \
 		> $(FUZZ)/$*.log 2>&1 || { tail -n 50 $(FUZZ)/$*.log; exit 1; }
 	$(Q)rm -rf fuzz/corpus/$* && cp -r $(FUZZ)/merged/$* fuzz/corpus/$*
+
+# ---- Proof --------------------------------------------------------------------
+
+# A tender that forgets one check: ends with an error unless the fuzzer finds it.
+FUZZ_DEFECT := forgets-the-offset
+
+.PHONY: fuzz-proof
+fuzz-proof: $(BUILD)/defects/$(FUZZ_DEFECT)/patched
+	$(Q)ln -sfn $(CURDIR)/Makefile $(CURDIR)/fuzz $(<D)
+	@mkdir -p $(FUZZ)/proof
+	$(Q)! $(MAKE) -C $(<D) BUILD=$(FUZZ)/proof fuzz-hypercall > $(FUZZ)/proof/log 2>&1
+	$(Q)grep -e '^SUMMARY: AddressSanitizer' $(FUZZ)/proof/log

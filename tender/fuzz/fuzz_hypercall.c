@@ -24,6 +24,7 @@
 #define UNREADABLE UINT64_C(0x110000)
 #define READ_WRITE UINT64_C(0x120000)
 #define GUARD     UINT64_C(0x10000)  /* bytes around guest memory */
+#define DISK_SIZE 0x10000
 #define ARG_WORDS 5
 
 static struct hvt hvt = { .mem = { .size = MEM_SIZE, .host_page = HVT_GUEST_PAGE } };
@@ -59,6 +60,7 @@ static void make_folder(const char *path)
 /* Enough of sysfs to take lines 25 and 26; the tender's own variables remember. */
 static void make_gpio(void)
 {
+    make_folder("records");
     make_folder("gpio");
     make_folder("gpio/gpiochip512");
     make_file("gpio/gpiochip512/label", "pinctrl-bcm2835\n");
@@ -87,6 +89,23 @@ static void attach(const char *name, uint32_t type, const char *option)
     require(hvt_modules_handle_cmdarg(option, declared), option);
 }
 
+static void attach_disk(void)
+{
+    make_file("disk", "");
+    require(truncate("disk", DISK_SIZE) == 0, "disk");
+    attach("disk0", MFT_DEV_BLOCK_BASIC, "--block:disk0=disk");
+}
+
+static void attach_net(void)
+{
+    char option[32];
+    int ends[2];
+
+    require(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0, "socketpair");
+    snprintf(option, sizeof(option), "--net:net0=@%d", ends[0]);
+    attach("net0", MFT_DEV_NET_BASIC, option);
+}
+
 static int remove_file(const char *path, const struct stat *st, int type,
         struct FTW *ftw)
 {
@@ -104,6 +123,8 @@ static void set_up_devices(void)
     make_gpio();
     attach("led0", MFT_DEV_LED_BASIC, "--led:led0=25");
     attach("led1", MFT_DEV_LED_BASIC, "--led:led1=26");
+    attach_disk();
+    attach_net();
     hvt_modules_setup(&hvt, declared);
     require(chdir("/") == 0 && nftw(folder, remove_file, 16, FTW_DEPTH | FTW_PHYS) == 0,
             folder);

@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hvt_led.h"
+
 #define FAKE_FD 100
 #define BLOCKS_MAX 64
 
@@ -269,6 +271,20 @@ ssize_t host_pread(int fd, void *data, size_t size, off_t offset)
     there = file_size - (size_t)offset;
     memcpy(data, file_data + offset, size < there ? size : there);
     return (ssize_t)(size < there ? size : there);
+}
+
+/* ---- LEDs ---------------------------------------------------------------- */
+
+/* Takes the lines in this process: a guard would be one more to look after. */
+void __wrap_led_guard_start(const struct led_backend *backend, struct led *leds,
+        size_t count);
+void __wrap_led_guard_start(const struct led_backend *backend, struct led *leds,
+        size_t count)
+{
+    char why[LED_TEXT_SIZE] = "";
+
+    for (size_t i = 0; i < count; i++)
+        HOST_REQUIRE(backend->take(&leds[i], why));
 }
 
 /* ---- The rest ------------------------------------------------------------ */

@@ -323,6 +323,15 @@ hostile_cases() {
     expect 0 "in 20 runs"
 }
 
+@test "fuzz: finds a check that is missing" {
+    [ -z "${SANITIZED:-}" ] || skip "has nothing to do with the sanitized tender"
+    echo 'int main(void) { return 0; }' > "$BATS_TEST_TMPDIR/none.c"
+    clang -fsanitize=fuzzer-no-link,address -o "$BATS_TEST_TMPDIR/none" \
+        "$BATS_TEST_TMPDIR/none.c" 2> /dev/null || skip "needs clang and libclang-rt-14-dev"
+    run timeout 300 make -s -C "$BATS_TEST_DIRNAME/.." BUILD="$BUILD" fuzz-proof
+    expect 0 "SUMMARY: AddressSanitizer" "hvt_mem.c"
+}
+
 # ---- The sandbox -------------------------------------------------------------
 
 @test "sandbox: a call that nobody declared ends the process" {
