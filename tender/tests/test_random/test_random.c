@@ -12,11 +12,14 @@
 
 #define FILLER UINT64_C(0xa5a5a5a5a5a5a5a5)
 #define ARG_WORDS 5
+#define END_SIZE 10  /* bytes at the end of memory that may be written */
+#define CODE_SIZE 64 /* bytes of a function, or less */
 #define STATUS_WILD_HALT 42
 #define STATUS_CHANGED 3
 
 static uint64_t seed, calls, wild;
-static uint64_t arena[ARG_WORDS + 2]; /* one more before, one more after */
+/* One word before the argument, and after it room for another that begins in it. */
+static uint64_t arena[1 + 2 * ARG_WORDS];
 static uint64_t *const arg = arena + 1;
 static uintptr_t memory_end;
 
@@ -46,17 +49,17 @@ static uint64_t random_value(void)
     case 0:
         return random_below(64);
     case 1:
-        return memory_end - random_below(10);
+        return memory_end - random_below(END_SIZE);
     case 2:
         return 0 - random_below(4096);
     case 3:
         return random_below(256) * HVT_GUEST_PAGE;
     case 4:
-        return (uintptr_t)random + random_below(64);
+        return (uintptr_t)random + random_below(CODE_SIZE);
     case 5:
         return HVT_GUEST_MAX_MEM + (uintptr_t)arg;
     case 6:
-        return (uintptr_t)arg + random_below(64);
+        return (uintptr_t)arg + random_below(sizeof(uint64_t[ARG_WORDS]));
     default:
         return random();
     }
@@ -122,15 +125,48 @@ static void fill_harmless(unsigned nr)
     }
 }
 
-/* It does not wait forever, and does not end like something else. */
+/* Whether the tender refuses to write there, or may without this guest noticing. */
+static bool is_nobodys(uint64_t gpa)
+{
+    return gpa < HVT_GUEST_MIN_BASE || gpa >= memory_end - END_SIZE ||
+            gpa - (uintptr_t)random < CODE_SIZE;
+}
+
+static void fence_buffer(size_t address)
+{
+    if (!is_nobodys(arg[address]))
+        fill_buffer_words(address);
+}
+
+/* It does not wait forever, does not end like something else, and survives. */
 static void fill_wild(unsigned nr)
 {
     for (size_t i = 0; i < ARG_WORDS; i++)
         arg[i] = random_value();
-    if (nr == HVT_HYPERCALL_POLL)
+    switch (nr) {
+    case HVT_HYPERCALL_POLL:
         arg[0] = random_below(1000);
-    if (nr == HVT_HYPERCALL_HALT)
+        break;
+    case HVT_HYPERCALL_HALT:
         arg[1] = STATUS_WILD_HALT;
+        break;
+    case HVT_HYPERCALL_BLOCK_READ:
+        fence_buffer(2);
+        break;
+    case HVT_HYPERCALL_NET_READ:
+        fence_buffer(1);
+        break;
+    }
+}
+
+/*
+ * What lies at a random place is an argument that no fill_wild() has tamed: it might
+ * be to wait forever, to end with any status, or to read over this guest's variables.
+ */
+static bool may_lie_elsewhere(unsigned nr)
+{
+    return nr != HVT_HYPERCALL_POLL && nr != HVT_HYPERCALL_HALT &&
+            nr != HVT_HYPERCALL_BLOCK_READ && nr != HVT_HYPERCALL_NET_READ;
 }
 
 static void fill_beside(void)
@@ -154,23 +190,18 @@ static void call_harmless(void)
     require_filler();
 }
 
-/*
- * An argument elsewhere is what lies there, so it is one that the tender may
- * answer into anything of ours: only those that hold the argument are looked at.
- */
 static void call_wild(void)
 {
     unsigned nr = (unsigned)random_below(HVT_HYPERCALL_MAX);
 
     fill_beside();
     fill_wild(nr);
-    if (random_below(2) && nr != HVT_HYPERCALL_POLL && nr != HVT_HYPERCALL_HALT) {
+    if (random_below(2) && may_lie_elsewhere(nr)) {
         hypercall((enum hvt_hypercall)nr, (void *)random_value());
         return;
     }
     hypercall((enum hvt_hypercall)nr, arg);
-    if (nr == HVT_HYPERCALL_WALLTIME || nr == HVT_HYPERCALL_POLL)
-        require_filler();
+    require_filler();
 }
 
 /* ---- The command line ------------------------------------------------------ */
