@@ -408,17 +408,6 @@ int host_ppoll(struct pollfd *entries, nfds_t count,
                      : ppoll(entries, count, timeout, signals);
 }
 
-int host_clock_nanosleep(clockid_t clock, int flags, const struct timespec *request,
-        struct timespec *remaining);
-int host_clock_nanosleep(clockid_t clock, int flags, const struct timespec *request,
-        struct timespec *remaining)
-{
-    if (!is_trying)
-        return clock_nanosleep(clock, flags, request, remaining);
-    HOST_REQUIRE(request->tv_nsec >= 0 && request->tv_nsec < 1000000000);
-    return host_next_byte() == 1 ? EINTR : 0;
-}
-
 int host_timerfd_settime(int fd, int flags, const struct itimerspec *new_value,
         struct itimerspec *old_value);
 int host_timerfd_settime(int fd, int flags, const struct itimerspec *new_value,

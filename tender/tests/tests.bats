@@ -353,7 +353,7 @@ rights_of() {
     find "/proc/$1/fd" -type l -printf '%f %l\n' | sort
 }
 
-@test "sandbox: a running tender has its console, its virtual CPU and no rights" {
+@test "sandbox: a running tender has its console, its virtual CPU, a timer and no rights" {
     needs_sandbox
     guest --version # skips where no guest can run
     local console="$BATS_TEST_TMPDIR/console"
@@ -362,8 +362,8 @@ rights_of() {
     wait $!
     expect 0 "CapEff:"$'\t'"0000000000000000" "CapPrm:"$'\t'"0000000000000000" \
         "CapInh:"$'\t'"0000000000000000" "NoNewPrivs:"$'\t'1 "Seccomp:"$'\t'2 \
-        "1 $console" "2 $console" "anon_inode:kvm-vcpu:0"
-    [ "${#lines[@]}" -eq 8 ]
+        "1 $console" "2 $console" "anon_inode:kvm-vcpu:0" "anon_inode:[timerfd]"
+    [ "${#lines[@]}" -eq 9 ]
 }
 
 # ---- Devices -----------------------------------------------------------------

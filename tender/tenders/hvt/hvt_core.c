@@ -103,9 +103,8 @@ static void hypercall_puts(struct hvt *hvt, void *arg)
 /* ---- POLL ---------------------------------------------------------------- */
 
 /*
- * What POLL waits for, if there is a device that can become readable: a timer
- * and the devices. A timer rather than the timeout of ppoll(), which Linux lets
- * pass up to 0.1 % late.
+ * What POLL waits for: a timer, and the devices that can become readable. A timer
+ * rather than the timeout of ppoll(), which Linux lets pass up to 0.1 % late.
  */
 static struct pollfd polled[1 + MFT_MAX_ENTRIES]; /* the timer is the first */
 static uint64_t polled_handles[1 + MFT_MAX_ENTRIES];
@@ -124,8 +123,6 @@ static void make_timer(void)
 
 void hvt_register_pollfd(int fd, uint64_t handle)
 {
-    if (polled_count == 0)
-        make_timer();
     if (handle >= MFT_MAX_ENTRIES || polled_count > MFT_MAX_ENTRIES)
         hvt_fail("Handle %llu cannot be polled", (unsigned long long)handle);
     polled[polled_count] = (struct pollfd){ .fd = fd, .events = POLLIN };
@@ -137,14 +134,6 @@ static struct timespec span_of(uint64_t nsecs)
 {
     return (struct timespec){ .tv_sec = (time_t)(nsecs / NS_PER_S),
         .tv_nsec = (long)(nsecs % NS_PER_S) };
-}
-
-static void sleep_for(uint64_t nsecs)
-{
-    struct timespec left = span_of(nsecs);
-
-    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
-        ; /* somebody stopped and continued the tender */
 }
 
 /* A timer of 0 ns would be none. */
@@ -181,12 +170,8 @@ static void hypercall_poll(struct hvt *hvt, void *arg)
     struct hvt_hc_poll *hc = arg;
 
     (void)hvt;
-    if (polled_count == 0)
-        sleep_for(hc->timeout_nsecs);
-    else {
-        start_timer(hc->timeout_nsecs);
-        await_devices();
-    }
+    start_timer(hc->timeout_nsecs);
+    await_devices();
     report_ready(hc);
 }
 
@@ -212,5 +197,5 @@ void hvt_core_init(void)
             hypercall_halt, sizeof(struct hvt_hc_halt), false });
     hvt_sandbox_allow(SYS_write, STDOUT_FILENO);
     hvt_sandbox_allow(SYS_clock_gettime, HVT_NO_FD); /* where the vDSO cannot */
-    hvt_sandbox_allow(SYS_clock_nanosleep, HVT_NO_FD);
+    make_timer();
 }

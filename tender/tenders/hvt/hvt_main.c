@@ -3,16 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "hvt_internal.h"
-
-/* By default Linux ends a sleep up to 50 us late, to save power. */
-static void sleep_precisely(void)
-{
-    prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-}
 
 /*
  * Were stdout closed, the next file opened would become it, and the guest's
@@ -48,7 +41,6 @@ int main(int argc, char **argv)
     hvt_mft_require_attached(mft);
 
     hvt_signals_init();
-    sleep_precisely();
     hvt_vm_init(&hvt, options.mem_size);
     kernel_end = hvt_elf_load(&elf, &hvt.mem);
     hvt_vcpu_init(&hvt, elf.ehdr.e_entry);
