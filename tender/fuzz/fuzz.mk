@@ -61,6 +61,8 @@ $(FUZZ)/fuzz_%: $(FUZZ)/fuzz/fuzz_%.o $(FUZZ)/fuzz/host.o $(FUZZ_OBJECTS) $(FUZZ
 
 # ---- Running ------------------------------------------------------------------
 
+# The guest's first; a finding names its own.
+FUZZ_SEED ?= $(shell date +%s)
 FUZZ_SHARE = $(shell echo $$(($(FUZZ_SECONDS) / 5)))
 FUZZ_OPTIONS = -dict=$(CURDIR)/fuzz/dictionary -max_len=$(FUZZ_MAX_$*) -timeout=10 -rss_limit_mb=1024 \
 	-print_final_stats=1 -print_funcs=0 -artifact_prefix=$(FUZZ)/findings/$*-
@@ -84,7 +86,7 @@ $(FUZZ_TARGETS:%=fuzz-%): fuzz-%: $(FUZZ)/fuzz_%
 
 fuzz-guest: $(BUILD)/$(HOST_ARCH)/solo5-hvt $(BUILD)/$(HOST_ARCH)/test_random_devices.hvt
 	@if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then \
-		printf '  FUZZ    guest: ' && fuzz/run_guest $(FUZZ_SHARE) 1000000 \
+		printf '  FUZZ    guest: ' && fuzz/run_guest $(FUZZ_SHARE) 1000000 $(FUZZ_SEED) \
 			$(PYTHON) tests/with_devices.py $< --mem=4 $(lastword $^); \
 	else echo '  FUZZ    guest: skipped, needs /dev/kvm, readable and writable'; fi
 

@@ -311,13 +311,13 @@ hostile_cases() {
 
 @test "random: hypercalls are carried out or refused" {
     guest --version # skips where no guest can run
-    run "$BATS_TEST_DIRNAME/../fuzz/run_guest" 600 20 "$TENDER" --mem=4 "$GUESTS/test_random.hvt"
+    run "$BATS_TEST_DIRNAME/../fuzz/run_guest" 600 20 1 "$TENDER" --mem=4 "$GUESTS/test_random.hvt"
     expect 0 "in 20 runs"
 }
 
 @test "random: also with a disk and a network" {
     guest --version # skips where no guest can run
-    run "$BATS_TEST_DIRNAME/../fuzz/run_guest" 600 20 \
+    run "$BATS_TEST_DIRNAME/../fuzz/run_guest" 600 20 1 \
         python3 "$BATS_TEST_DIRNAME/with_devices.py" \
         "$TENDER" --mem=4 "$GUESTS/test_random_devices.hvt"
     expect 0 "in 20 runs"
