@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -155,25 +155,34 @@ def read_files(deb: Path, names: Collection[str]) -> dict[str, bytes]:
 
     Raises ImageError when one of them is not there or the package cannot be read.
     """
-    command = ["dpkg-deb", "--fsys-tarfile", str(deb)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as unpack:
-        assert unpack.stdout is not None  # because of stdout=PIPE
-        try:
-            found = _pick(unpack.stdout, names)
-        except tarfile.TarError as error:
-            raise ImageError(f"{deb}: not a readable package ({error}); delete it") from error
+    found = find_files(deb, lambda name: name in names)
     absent = sorted(set(names) - set(found))
     if absent:
         raise ImageError(f"{deb}: has no {', '.join(absent)}; is it the package it is named after?")
     return found
 
 
-def _pick(stream: IO[bytes], names: Collection[str]) -> dict[str, bytes]:
+def find_files(deb: Path, is_wanted: Callable[[str], bool]) -> dict[str, bytes]:
+    """Path and contents of the regular files in `deb` that are wanted; links are left out.
+
+    Raises ImageError when the package cannot be read.
+    """
+    command = ["dpkg-deb", "--fsys-tarfile", str(deb)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as unpack:
+        assert unpack.stdout is not None  # because of stdout=PIPE
+        try:
+            return _pick(unpack.stdout, is_wanted)
+        except tarfile.TarError as error:
+            raise ImageError(f"{deb}: not a readable package ({error}); delete it") from error
+
+
+def _pick(stream: IO[bytes], is_wanted: Callable[[str], bool]) -> dict[str, bytes]:
     found = {}
     # A stream, read once: a kernel package unpacks to several hundred MB.
     with tarfile.open(fileobj=stream, mode="r|") as tar:
         for member in tar:
-            content = tar.extractfile(member) if member.name in names else None
+            wanted = member.isreg() and is_wanted(member.name)
+            content = tar.extractfile(member) if wanted else None
             if content is not None:
                 found[member.name] = content.read()
     return found

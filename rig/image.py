@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: ISC
-"""The virtual Pi's boot files: kernel, device tree and initial RAM disk.
+"""The virtual boards' boot files: kernel, device tree and initial RAM disk.
 
 Kernel and device tree come from Debian's arm64 kernel package, unchanged. The RAM disk is
 a static busybox and the few text files beside this module in `pi/`, laid out as they stand
 in the guest. `python -m rig.image` makes all of it under `build/pi/<series>/`, together
 with `image.json`, which says where each file came from and what its hash is.
+
+The second board, which observes the first one, boots the same kernel; its RAM disk under
+`build/pi/second-board/` holds Debian's Python and gpiozero besides (see `rig.second_disk`).
 """
 
 from __future__ import annotations
@@ -20,15 +23,16 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from rig import cpio
+from rig import cpio, second_disk
 from rig.debs import Archive, Package, read_files, sha256
 from rig.errors import ImageError
 
@@ -41,6 +45,7 @@ _KERNEL_PACKAGES = {"6.1": "linux-image-arm64", "6.12": "linux-image-6.12-arm64"
 """Kernel series -> the package of Debian 12 that depends on its newest kernel."""
 
 _BUSYBOX = "busybox-static"
+SECOND_BOARD = "second-board"
 _GUEST_FILES = Path(__file__).parent / "pi"
 _FOLDERS = ("dev", "proc", "root", "run", "sbin", "sys", "tmp", "usr/bin", "usr/sbin")
 _MOUNTED_OVER = ("/dev", "/proc", "/run", "/sys", "/tmp")  # by pi/init
@@ -64,6 +69,28 @@ class BootImage:
 
 
 @dataclass(frozen=True)
+class SecondBoardImage:
+    """The files that the second board boots from, and what they were made from."""
+
+    kernel: Path
+    initrd: Path
+    versions: Mapping[str, str]
+    """Package name -> version."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One folder of `build/pi/`: what to fetch for it, and what to make of that."""
+
+    name: str
+    """Of the folder: a kernel's series, or the second board."""
+    fetch: Callable[[Path], dict[str, Package]]
+    """Gets the folder of the packages."""
+    make: Callable[[Path, Mapping[str, Package]], dict[str, bytes]]
+    """The same and the packages in it -> file name to contents."""
+
+
+@dataclass(frozen=True)
 class _Record:
     """What image.json holds."""
 
@@ -82,19 +109,23 @@ def ensure_image(series: str = "6.1", *, build_dir: Path = Path("build")) -> Boo
     if series not in _KERNEL_PACKAGES:
         known = ", ".join(_KERNEL_PACKAGES)
         raise ImageError(f"kernel series {series!r} is not known; there are: {known}")
+    record = _ensure(_Plan(series, partial(_fetched, series), _extracted), build_dir)
     folder = build_dir / "pi" / series
-    try:
-        with _locked(build_dir / "pi"):
-            record = _record_in(folder)
-            faults = _faults(folder, record)
-            for fault in faults:
-                _console.print(f"image: {fault}; making it again")
-            if faults or record is None:
-                record = _build(folder, series, record)
-    except OSError as error:
-        raise ImageError(_disk_complaint(error, build_dir)) from error
-    versions = {package.name: package.version for package in record.packages.values()}
-    return BootImage(folder / KERNEL, folder / DTB, folder / INITRD, series, versions)
+    return BootImage(
+        folder / KERNEL, folder / DTB, folder / INITRD, series, _versions(record.packages)
+    )
+
+
+def ensure_second_board(build_dir: Path = Path("build")) -> SecondBoardImage:
+    """The boot image of the second board, made first when it is missing or not as recorded.
+
+    Raises ImageError as `ensure_image` does.
+    """
+    kernel = ensure_image(build_dir=build_dir)
+    record = _ensure(_Plan(SECOND_BOARD, _fetched_for_second, _second_disk), build_dir)
+    initrd = build_dir / "pi" / SECOND_BOARD / INITRD
+    versions = _versions(record.packages) | second_disk.wheel_versions()
+    return SecondBoardImage(kernel.kernel, initrd, versions)
 
 
 def overlay(files: Mapping[str, Path]) -> bytes:
@@ -157,14 +188,32 @@ def _faults(folder: Path, record: _Record | None) -> list[str]:
     return faults
 
 
-def _build(folder: Path, series: str, record: _Record | None) -> _Record:
+def _ensure(plan: _Plan, build_dir: Path) -> _Record:
+    """What `plan` makes, as recorded; made first when it is missing or not as recorded."""
+    folder = build_dir / "pi" / plan.name
+    try:
+        with _locked(build_dir / "pi"):
+            record = _record_in(folder)
+            faults = _faults(folder, record)
+            for fault in faults:
+                _console.print(f"image: {fault}; making it again")
+            return record if record and not faults else _build(folder, plan, record)
+    except OSError as error:
+        raise ImageError(_disk_complaint(error, build_dir)) from error
+
+
+def _versions(packages: Mapping[str, Package]) -> dict[str, str]:
+    return {package.name: package.version for package in packages.values()}
+
+
+def _build(folder: Path, plan: _Plan, record: _Record | None) -> _Record:
     _require_space(folder)
     debs = folder.parent / "debs"
-    packages = _kept(debs, record) or _fetched(debs, series)
-    with _step("unpacking the kernel, making the RAM disk"):
-        contents = _extracted(debs, packages)
+    packages = _kept(debs, record) or plan.fetch(debs)
+    with _step(f"unpacking packages, making the files of {plan.name}"):
+        contents = plan.make(debs, packages)
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    made = _Record(series, _recipe(), packages, hashes)
+    made = _Record(plan.name, _recipe(), packages, hashes)
     contents[RECORD] = (json.dumps(asdict(made), indent=2) + "\n").encode()
     _put(folder, contents)
     return made
@@ -181,16 +230,32 @@ def _kept(debs: Path, record: _Record | None) -> dict[str, Package] | None:
     return record.packages
 
 
-def _fetched(debs: Path, series: str) -> dict[str, Package]:
+def _fetched(series: str, debs: Path) -> dict[str, Package]:
+    archive = _archive(debs)
+    kernel = _kernel_of(series, archive.describe(_KERNEL_PACKAGES[series]))
+    packages = {"kernel": archive.describe(kernel), "busybox": archive.describe(_BUSYBOX)}
+    _download(archive, packages, debs)
+    return packages
+
+
+def _fetched_for_second(debs: Path) -> dict[str, Package]:
+    archive = _archive(debs)
+    packages = {name: archive.describe(name) for name in (_BUSYBOX, *second_disk.PACKAGES)}
+    _download(archive, packages, debs)
+    return packages
+
+
+def _archive(debs: Path) -> Archive:
     archive = Archive(debs.parent.parent / "apt")
     with _step("fetching Debian's arm64 package lists"):
         archive.update()
-    kernel = _kernel_of(series, archive.describe(_KERNEL_PACKAGES[series]))
-    packages = {"kernel": archive.describe(kernel), "busybox": archive.describe(_BUSYBOX)}
+    return archive
+
+
+def _download(archive: Archive, packages: Mapping[str, Package], debs: Path) -> None:
     for package in packages.values():
         with _step(f"fetching {package.name} ({package.size_bytes / 1e6:.1f} MB)"):
             archive.download(package, debs)
-    return packages
 
 
 def _kernel_of(series: str, newest: Package) -> str:
@@ -212,15 +277,30 @@ def _extracted(debs: Path, packages: Mapping[str, Package]) -> dict[str, bytes]:
     return {KERNEL: files[vmlinuz], DTB: files[dtb], INITRD: _initrd(busybox)}
 
 
-def _initrd(busybox: bytes) -> bytes:
+def _second_disk(debs: Path, packages: Mapping[str, Package]) -> dict[str, bytes]:
+    """The virtual Pi's RAM disk, with Python and gpiozero, and a login on another port."""
+    busybox = read_files(debs / f"{_BUSYBOX}.deb", ("./bin/busybox",))["./bin/busybox"]
+    added = second_disk.files(debs, debs.parent / "wheels")
+    own = {path: cpio.file(path, data, mode=mode) for path, (data, mode) in added.items()}
+    return {INITRD: _initrd(busybox, own)}
+
+
+def _initrd(busybox: bytes, added: Mapping[str, cpio.Entry] | None = None) -> bytes:
+    """`added` goes before what stands in `pi/` under the same path."""
+    files = _guest_entries() | dict(added or {})
     entries = [cpio.file("bin/busybox", busybox), cpio.link("bin/sh", "busybox")]
-    entries += [cpio.folder(path) for path in _FOLDERS]
+    entries += [cpio.folder(path) for path in _FOLDERS] + list(files.values())
+    entries += [parent for entry in entries for parent in cpio.parents(entry.path)]
+    return cpio.compressed(entries)
+
+
+def _guest_entries() -> dict[str, cpio.Entry]:
+    entries = {}
     for source in _guest_files():
         path = source.relative_to(_GUEST_FILES).as_posix()
         mode = 0o755 if path == "init" else 0o644
-        entries.append(cpio.file(path, source.read_bytes(), mode=mode))
-    entries += [parent for entry in entries for parent in cpio.parents(entry.path)]
-    return cpio.compressed(entries)
+        entries[path] = cpio.file(path, source.read_bytes(), mode=mode)
+    return entries
 
 
 def _guest_files() -> list[Path]:
@@ -229,7 +309,8 @@ def _guest_files() -> list[Path]:
 
 def _recipe() -> str:
     """The hash of everything but the packages that decides what the image is."""
-    sources = [Path(__file__), Path(cpio.__file__), *_guest_files()]
+    names = ("image", "cpio", "debs", "second_disk", "wheels")
+    sources = [*(Path(__file__).with_name(f"{name}.py") for name in names), *_guest_files()]
     return hashlib.sha256("".join(map(sha256, sources)).encode()).hexdigest()
 
 
@@ -287,19 +368,25 @@ def _step(what: str) -> Iterator[None]:
 
 
 def main() -> int:
-    """Make the image and print where its files are. Returns the exit status."""
+    """Make the images and print where their files are. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m rig.image", description=main.__doc__)
     parser.add_argument("--series", default="6.1", help="kernel series (default: %(default)s)")
+    parser.add_argument(
+        "--second-board", action="store_true", help="make the board that observes it, too"
+    )
     parser.add_argument("--build-dir", type=Path, default=Path("build"), metavar="FOLDER")
     arguments = parser.parse_args()
     try:
         image = ensure_image(arguments.series, build_dir=arguments.build_dir)
+        made = [image.kernel, image.dtb, image.initrd]
+        if arguments.second_board:
+            made.append(ensure_second_board(arguments.build_dir).initrd)
     except ImageError as error:
         print(f"image: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130  # as the shell says it; what was being written is gone
-    for path in (image.kernel, image.dtb, image.initrd):
+    for path in made:
         print(path)
     return 0
 
