@@ -88,6 +88,10 @@ class Console(Shell):
         output = re.split(rf"{token}-begin\r?\n".encode(), before, maxsplit=1)[-1]
         return Result(int(status), _text(output), started_ns, time.time_ns())
 
+    def talk(self, command: str) -> "ConsoleTalk":
+        """Start a program in the foreground of this terminal, which does not echo."""
+        return ConsoleTalk(self, self._send(command.encode()))
+
     def send(self, data: bytes, path: str) -> None:
         """The room is taken first: without it, bytes would be left over and run as commands."""
         name = shlex.quote(path)
@@ -194,6 +198,36 @@ class Console(Shell):
                     self._arrived.notify_all()
             if self._broken:
                 return
+
+
+class ConsoleTalk:
+    """A program in the foreground of a console; see `rig.targets.shell.Talk`."""
+
+    def __init__(self, console: Console, here: int) -> None:
+        """`here` is where its output begins in what the console has received."""
+        self._console = console
+        self._here = here
+
+    def write(self, data: bytes) -> None:
+        """To the terminal, so a line must end to be read and may not be too long."""
+        self._console._write(data)
+
+    def read(self, timeout_s: float) -> bytes:
+        """What has come since the last call, whole lines or not."""
+        console = self._console
+        with console._arrived:
+            console._arrived.wait_for(
+                lambda: len(console._received) > self._here or console._broken, timeout_s
+            )
+            data = bytes(console._received[self._here :])
+            self._here += len(data)
+            if not data and console._broken:
+                raise TargetError(f"{console._port.name} broke: {console._broken}")
+            return data
+
+    def close(self) -> None:
+        """Ctrl-C, until the shell is back."""
+        self._console._interrupt()
 
 
 def _text(data: bytes) -> str:

@@ -100,11 +100,13 @@ class Emulator:
 
     def _own_arguments(self, trace_events: Sequence[str]) -> list[str]:
         events = [word for event in trace_events for word in ("-trace", event)]
+        # Whatever opens the trace waits until somebody reads it, and nobody does without events.
+        trace = ["-msg", "timestamp=on", *events, "-D", str(self.trace)] if events else []
         return [
             *("-S", "-display", "none", "-monitor", "none"),
             *("-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"),
             *("-qtest", f"unix:{self.folder}/qtest,server=on,wait=off", "-qtest-log", "none"),
-            *("-msg", "timestamp=on", *events, "-D", str(self.trace)),
+            *trace,
         ]
 
     def _connect_qmp(self) -> QEMUMonitorProtocol:
@@ -147,6 +149,10 @@ class QTest:
     def intercept_outputs(self, device: str) -> None:
         """Report every change that `device` makes on its output lines."""
         self._ask(f"irq_intercept_out {device}")
+
+    def set_input(self, device: str, number: int, level: int) -> None:
+        """Drive an input line of `device`, a path as `qom-list` gives it."""
+        self._ask(f"set_irq_in {device} unnamed-gpio-in {number} {level}")
 
     def close(self) -> None:
         """Disconnect; the reading thread ends with the connection."""

@@ -6,6 +6,7 @@ import shlex
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from rig.errors import TargetError
 
@@ -32,6 +33,22 @@ class Result:
     """... and after its status had arrived."""
 
 
+class Talk(Protocol):
+    """A program on the target that is spoken with while it runs.
+
+    What breaks in between is a `TargetError`. Every wait is bounded.
+    """
+
+    def write(self, data: bytes) -> None:
+        """To its standard input."""
+
+    def read(self, timeout_s: float) -> bytes:
+        """What has come from its standard output; empty if nothing did within `timeout_s`."""
+
+    def close(self) -> None:
+        """End the program; safe to call at any time."""
+
+
 class Shell(ABC):
     """A POSIX shell that runs one command at a time. What does not work is a `TargetError`."""
 
@@ -41,6 +58,10 @@ class Shell(ABC):
 
         A command that does not end in time is ended, as it is by a Ctrl-C at the rig.
         """
+
+    def talk(self, command: str) -> Talk:
+        """Start a program to speak with; nothing else may be run until it is closed."""
+        raise TargetError(f"no program can be spoken with over a {type(self).__name__} yet")
 
     @abstractmethod
     def send(self, data: bytes, path: str) -> None:
