@@ -6,7 +6,7 @@ missing or inconsistent is refused with file, line, key and what is allowed.
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,6 +18,9 @@ LINES_OF_PI = 54
 """GPIO lines of the BCM2835 to BCM2837, numbered from 0 (BCM2835 ARM Peripherals, 6.1)."""
 
 Line = Annotated[int, Field(strict=True, ge=0, lt=LINES_OF_PI)]
+HeaderLine = Annotated[int, Field(strict=True, ge=0, le=27)]
+"""GPIO on the 40-pin header."""
+Chip = Annotated[int, Field(strict=True, ge=0)]
 Seconds = Annotated[int, Field(strict=True, gt=0)]
 Days = Annotated[int, Field(strict=True, gt=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
@@ -47,6 +50,62 @@ class QemuObserver(ObserverFacts):
     """QEMU's own view of the virtual Pi's pins."""
 
     kind: Literal["qemu"]
+
+
+class WiredObserver(ObserverFacts):
+    """What the facts of every observer that hangs on wires have in common."""
+
+    wiring: Annotated[dict[Name, Any], Field(min_length=1)]
+    """Line of this bench -> channel of the observer; the other lines it does not see."""
+
+    @field_validator("wiring")
+    @classmethod
+    def _one_channel_each(cls, wiring: dict[str, Any]) -> dict[str, Any]:
+        channels = list(wiring.values())
+        twice = sorted({str(c) for c in channels if channels.count(c) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is wired to two lines")
+        return wiring
+
+
+class Local(Facts):
+    """The rig runs on the second Pi itself."""
+
+    kind: Literal["local"]
+    chip: Chip | None = None
+    """Number N of /dev/gpiochipN; without it, gpiozero takes the one of the header."""
+
+
+class Pigpio(Facts):
+    """pigpiod runs on the second Pi, with remote access allowed."""
+
+    kind: Literal["pigpio"]
+    host: str
+    port: Annotated[int, Field(strict=True, gt=0, lt=65536)] = 8888
+    sample_us: Literal[1, 2, 4, 5, 8, 10] = 5
+    """How often it looks at the pins: what stands behind `pigpiod -s`."""
+
+
+class SecondBoard(Facts):
+    """A second virtual board in QEMU, wired to the virtual Pi."""
+
+    kind: Literal["second-board"]
+    boot_timeout_s: Seconds = 240
+
+
+class GpiozeroObserver(WiredObserver):
+    """A second Pi whose gpiozero watches the target's pins."""
+
+    kind: Literal["gpiozero"]
+    via: Annotated[Local | Pigpio | SecondBoard, Field(discriminator="kind")]
+    wiring: Annotated[dict[Name, HeaderLine], Field(min_length=1)]
+    """Line of this bench -> GPIO of the second Pi."""
+    pull: Literal["floating", "up", "down"] = "floating"
+    """Of the second Pi's inputs."""
+    latency_us: Annotated[int, Field(strict=True, ge=0)]
+    """A stamp is late by 0 to this much."""
+    accuracy_ppm: Annotated[float, Field(ge=0, lt=1_000_000)]
+    """Largest error of the rate of its clock."""
 
 
 class Limits(TimingLimits):
@@ -79,7 +138,7 @@ class Bench(FactsFile):
 
     name: Name
     target: VirtualPi
-    observer: QemuObserver
+    observer: Annotated[QemuObserver | GpiozeroObserver, Field(discriminator="kind")]
     lines: Annotated[dict[Name, Line], Field(min_length=1)]
     """Name in suites and captures -> GPIO line of the target."""
     images: Annotated[dict[Name, Path], Field(min_length=1)]
@@ -97,6 +156,16 @@ class Bench(FactsFile):
             if (other := re.fullmatch(r"gpio(\d+)", name)) and int(other[1]) != number:
                 raise ValueError(f"{name!r} is the name of another line than {number}")
         return lines
+
+    @model_validator(mode="after")
+    def _wired_lines_exist(self) -> Self:
+        strangers = set(getattr(self.observer, "wiring", {})) - set(self.lines)
+        if strangers:
+            known = ", ".join(self.lines)
+            raise ValueError(
+                f"observer.wiring: lines has no {', '.join(sorted(strangers))}; there are: {known}"
+            )
+        return self
 
     def line_names(self) -> tuple[str, ...]:
         """Every line of the target in order: its name here, or `gpioN`."""

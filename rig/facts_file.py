@@ -132,17 +132,17 @@ def _resolve(model: type[BaseModel], loc: Sequence[int | str]) -> tuple[list[str
             continue
         where.append(part)
         info = model.model_fields.get(part)
-        members = _models_in(info.annotation) if info else []
+        members = models_in(info.annotation) if info else []
         if len(members) == 1:
             model, members = members[0], []
     return where, model
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: Any) -> list[type[BaseModel]]:
     """Every model that an annotation mentions: itself, or members of a union or container."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
+    return [model for part in get_args(annotation) for model in models_in(part)]
 
 
 def _tag(model: type[BaseModel]) -> str | None:
@@ -163,6 +163,8 @@ def _what(fault: ErrorDetails, model: type[BaseModel]) -> str:
             return str(fault["ctx"]["error"])
         case "union_tag_invalid":
             return f"kind {fault['ctx']['tag']!r} is unknown; allowed: " + _plain(fault)
+        case "model_attributes_type":
+            return "must be a mapping with the key kind"
         case "union_tag_not_found":
             return "the key kind is missing"
     return f"{fault['msg']}, not {fault['input']!r}"

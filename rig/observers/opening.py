@@ -1,15 +1,47 @@
 """From the facts of a bench file to its observer."""
 
+from rig import bench as facts
 from rig.bench import Bench
 from rig.errors import ObserverError
 from rig.observers.base import Observer
+from rig.observers.gpiozero import Budget, ChildTalk, GpiozeroObserver
 from rig.observers.qemu import QemuObserver
+from rig.observers.two_boards import TwoBoardsObserver
 from rig.targets.base import Target
 from rig.targets.virtual_pi import VirtualPi
 
 
 def make_observer(bench: Bench, target: Target) -> Observer:
     """The observer of this bench, not connected yet; made before the target is opened."""
+    if isinstance(bench.observer, facts.GpiozeroObserver):
+        return _make_gpiozero(bench, bench.observer, target)
+    return QemuObserver(_virtual(target), bench.line_names(), bench.limits.stall_ns)
+
+
+def _make_gpiozero(bench: Bench, observer: facts.GpiozeroObserver, target: Target) -> Observer:
+    budget = Budget(observer.accuracy_ppm, observer.latency_us * 1000)
+    if isinstance(observer.via, facts.SecondBoard):
+        return TwoBoardsObserver(
+            _virtual(target),
+            {name: (bench.lines[name], line) for name, line in observer.wiring.items()},
+            budget,
+            observer.pull,
+            observer.via.boot_timeout_s,
+            bench.limits.stall_ns,
+        )
+    arguments = _arguments(observer.via)
+    return GpiozeroObserver(
+        lambda more: ChildTalk([*arguments, *more]), observer.wiring, budget, observer.pull
+    )
+
+
+def _arguments(via: facts.Local | facts.Pigpio) -> list[str]:
+    if isinstance(via, facts.Pigpio):
+        return ["--pigpio", f"{via.host}:{via.port}", "--sample-us", str(via.sample_us)]
+    return [] if via.chip is None else ["--chip", str(via.chip)]
+
+
+def _virtual(target: Target) -> VirtualPi:
     if not isinstance(target, VirtualPi):
-        raise ObserverError("QEMU sees the pins of a virtual Pi only")
-    return QemuObserver(target, bench.line_names(), bench.limits.stall_ns)
+        raise ObserverError("only the pins of a virtual Pi can be seen or wired in QEMU")
+    return target

@@ -17,6 +17,7 @@ import re
 import select
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,8 +115,14 @@ class Mark:
 class TraceReader:
     """Reads the trace from its FIFO and keeps edges, mode changes and predictions."""
 
-    def __init__(self, fifo: Path) -> None:
-        """Starts reading at once; QEMU waits at its start until somebody does."""
+    def __init__(
+        self, fifo: Path, on_edge: Callable[[int, int, int], None] = lambda *_: None
+    ) -> None:
+        """Starts reading at once; QEMU waits at its start until somebody does.
+
+        `on_edge` gets every edge, as in `edges`, in the reading thread; it must not raise.
+        """
+        self._on_edge = on_edge
         self.model = GpioModel()
         self.edges: list[tuple[int, int, int]] = []
         """(time_ns, pin, level), from power-on."""
@@ -170,6 +177,7 @@ class TraceReader:
                 self.modes.append((time_ns, pin, model.mode(pin)))
             if model.level(pin) != level:
                 self.edges.append((time_ns, pin, model.level(pin)))
+                self._on_edge(time_ns, pin, model.level(pin))
 
     def _mark(self, time_ns: int, number: int) -> None:
         model = self.model

@@ -56,7 +56,7 @@ REFUSALS = {
     "number for a mapping": (
         "observer:\n  kind: qemu",
         "observer: 5",
-        "5: observer: must be a mapping with the keys kind",
+        "5: observer: must be a mapping with the key kind",
     ),
     "unknown kind": (
         "kind: virtual-pi",
