@@ -97,7 +97,8 @@ class Clock:
     accuracy_ppm: float
     """Largest error of the rate."""
     latency_ns: int
-    """A stamp is late by 0 to this much, as measured or as the instrument's data say."""
+    """A stamp is off by 0 to this much, all to one side, as measured or as the instrument's
+    data say."""
     qualification: Qualification | None = None
     """None: the budget was measured in this very run, or is what the instrument's data say."""
 
@@ -112,7 +113,7 @@ class Clock:
     def interval_uncertainty_ns(self, interval_ns: int) -> int:
         """How far the distance of two stamps can be from the truth, rounded up.
 
-        Each stamp is late by 0 to `latency_ns` and cut to `resolution_ns`, so the
+        Each stamp is off by 0 to `latency_ns` and cut to `resolution_ns`, so the
         two errors cannot add up to more than one of each. A clock that is slow by
         the share p shows 1 - p of the true interval, hence the division.
         """

@@ -9,6 +9,11 @@
 
 A disagreement that the model does not predict is an `ObserverError`: the bench
 is wrong, and nothing can be said about the target.
+
+QEMU stamps a write just before it carries it out, so a stamp is never late: it is
+early, by as long as QEMU then takes. That is bounded in every capture anew, edge by
+edge: what tells of the edge (the interception; the line of the trace where there is
+none) comes after it, and the stamp came before.
 """
 
 import contextlib
@@ -42,8 +47,13 @@ MODES = ("in", "out", "alt5", "alt4", "alt0", "alt1", "alt2", "alt3")
 ANSWER_TIMEOUT_S = 10
 QUALIFYING_MARKERS = 40
 CLOCK_ACCURACY_PPM = 500.0
-"""Linux slews CLOCK_REALTIME by at most this much (adjtimex(2))."""
+"""What Linux takes an oscillator for that nobody has measured (`tolerance` in adjtimex(2))."""
+RESOLUTION_NS = 1000
+"""QEMU's trace has microseconds, cut off."""
 CLOCK_STEP_LIMIT_NS = 5_000_000
+CLOCK_READINGS = 5
+SLEW_PPM = 500
+"""Linux slews a clock by at most this much at a time daemon's wish (adjtimex(2))."""
 
 _WRITE = re.compile(
     rb"@(\d+)\.(\d{6}):memory_region_ops_write .* addr (0x[0-9a-f]+) value (0x[0-9a-f]+) "
@@ -129,9 +139,14 @@ class TraceReader:
         self.modes: list[tuple[int, int, str]] = []
         self.reports: list[tuple[int, int]] = []
         """What the interception must have reported, from power-on."""
+        self.report_stamps: list[int] = []
+        """When, by the trace, for each of `reports`."""
+        self.read_delays: list[int] = []
+        """How long after its stamp the line of each of `edges` was read."""
         self._marks: dict[int, Mark] = {}
         self._marked = threading.Condition()
         self._closing = False
+        self._read_ns = 0
         # Opened for both, the FIFO neither blocks here nor ends when QEMU does.
         self._fifo = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
         self._thread = threading.Thread(target=self._read, name="trace", daemon=True)
@@ -159,6 +174,7 @@ class TraceReader:
         while not self._closing:
             select.select([self._fifo], [], [])
             *lines, rest = (rest + os.read(self._fifo, 1 << 16)).split(b"\n")
+            self._read_ns = time.time_ns()
             for line in lines:
                 if found := _WRITE.search(line):
                     seconds, micros, address, value = found.groups()
@@ -171,11 +187,14 @@ class TraceReader:
             return
         model = self.model
         before = [(model.level(pin), model.functions[pin]) for pin in range(PINS)]
-        self.reports += model.apply(offset, value)
+        reports = model.apply(offset, value)
+        self.report_stamps += [time_ns] * len(reports)
+        self.reports += reports
         for pin, (level, function) in enumerate(before):
             if model.functions[pin] != function:
                 self.modes.append((time_ns, pin, model.mode(pin)))
             if model.level(pin) != level:
+                self.read_delays.append(self._read_ns - time_ns)
                 self.edges.append((time_ns, pin, model.level(pin)))
                 self._on_edge(time_ns, pin, model.level(pin))
 
@@ -206,6 +225,7 @@ class QemuObserver:
         self._trace = TraceReader(board.emulator.trace)
         self._qtest: QTest | None = None
         self._reported: list[tuple[int, int]] = []
+        self._reported_at: list[int] = []
         self._markers = 0
         self._heart: Heart | None = None
         self._start: Mark | None = None
@@ -226,6 +246,8 @@ class QemuObserver:
 
         Raises `ObserverError` if the witnesses disagree before anything has happened.
         """
+        if self._heart is not None:
+            raise ObserverError("the observer is armed already")
         self._latency_ns = max(self._mark()[1] for _ in range(QUALIFYING_MARKERS))
         self._start = self._agreed_mark()
         self._clock_offset_ns = _clock_offset_ns()
@@ -242,19 +264,23 @@ class QemuObserver:
         self._heart = None
         end = self._agreed_mark()
         stepped_ns = abs(_clock_offset_ns() - self._clock_offset_ns)
-        if stepped_ns > CLOCK_STEP_LIMIT_NS + (end.time_ns - self._start.time_ns) * 500 // 10**6:
+        if (
+            stepped_ns
+            > CLOCK_STEP_LIMIT_NS + (end.time_ns - self._start.time_ns) * SLEW_PPM // 10**6
+        ):
             raise ObserverError(
                 f"this host's clock jumped by {stepped_ns} ns during the capture: it was set, "
                 "or the host slept"
             )
         start, names = self._start, self._lines
+        latency_ns = max(self._latency_ns, self._worst_delay_ns(start, end)) + stepped_ns
         return Capture(
             lines=names,
             edges=_numbered(self._trace.edges[start.edges : end.edges]),
             initial_levels=dict(zip(names, start.levels, strict=True)),
             start_ns=start.time_ns,
             end_ns=end.time_ns,
-            clock=Clock(ClockKind.EMULATOR, 1000, CLOCK_ACCURACY_PPM, self._latency_ns),
+            clock=Clock(ClockKind.EMULATOR, RESOLUTION_NS, CLOCK_ACCURACY_PPM, latency_ns),
             initial_modes=_named_modes(names, start.functions),
             modes=tuple(
                 ModeChange(time_ns, names[pin], mode)
@@ -267,6 +293,18 @@ class QemuObserver:
         """Every line's function, read from the registers now."""
         return _named_modes(self._lines, self._read_functions())
 
+    def select(self, line: str, mode: str) -> None:
+        """Give a line that the target does not use a function, as the target would."""
+        pin = self._lines.index(line)
+        offset, shift = GPFSEL0 + pin // 10 * 4, 3 * (pin % 10)
+        others = self._connected().read_register(GPIO_BASE + offset) & ~(7 << shift)
+        self._write(offset, others | MODES.index(mode) << shift)
+
+    def drive(self, line: str, level: int) -> tuple[int, int]:
+        """Switch an output; returns this host's CLOCK_REALTIME just before and just after."""
+        pin = self._lines.index(line)
+        return self._write((GPSET0 if level else GPCLR0) + pin // 32 * 4, 1 << pin % 32)
+
     def close(self) -> None:
         """Detach; safe to call at any time."""
         if self._heart:
@@ -278,20 +316,34 @@ class QemuObserver:
         self._trace.close()
 
     def _open_qtest(self) -> None:
-        self._qtest = self._board.emulator.qtest(lambda pin, on: self._reported.append((pin, on)))
+        self._qtest = self._board.emulator.qtest(self._note_report)
         self._qtest.intercept_outputs("/machine/soc/peripherals/gpio")
 
-    def _mark(self) -> tuple[Mark, int]:
-        """Send one marker; returns where the stream is, and how late the stamp can be.
+    def _note_report(self, pin: int, level: int) -> None:
+        """Called by the qtest thread, the time first: whoever finds a report finds its time."""
+        self._reported_at.append(time.time_ns())
+        self._reported.append((pin, level))
 
-        The write happens after it was asked for, so its stamp minus the time of asking
-        is an upper bound of the stamp's latency.
-        """
-        self._markers += 1
+    def _write(self, offset: int, value: int) -> tuple[int, int]:
+        """Write a register; the host's time before it was asked for and after it was done."""
         asked_ns = time.time_ns()
-        self._connected().write_register(GPIO_BASE + MARKER, self._markers)
+        self._connected().write_register(GPIO_BASE + offset, value)
+        return asked_ns, time.time_ns()
+
+    def _worst_delay_ns(self, start: Mark, end: Mark) -> int:
+        """By how much the stamps of a capture's edges can be early, at most."""
+        window = slice(start.reports, end.reports)
+        stamps, arrivals = self._trace.report_stamps[window], self._reported_at[window]
+        reported = (told - stamp for stamp, told in zip(stamps, arrivals, strict=True))
+        read = self._trace.read_delays[start.edges : end.edges]
+        return max([0, *reported, *read])
+
+    def _mark(self) -> tuple[Mark, int]:
+        """Send one marker; returns where the stream is, and how early the stamp can be."""
+        self._markers += 1
+        _, done_ns = self._write(MARKER, self._markers)
         mark = self._trace.wait_for_mark(self._markers)
-        return mark, max(0, mark.time_ns - asked_ns)
+        return mark, max(0, done_ns - mark.time_ns)
 
     def _agreed_mark(self) -> Mark:
         """A marker at which all three witnesses say the same.
@@ -351,5 +403,11 @@ def _named_modes(names: tuple[str, ...], functions: tuple[int, ...]) -> dict[str
 
 
 def _clock_offset_ns() -> int:
-    """Between the clock of the stamps and one that nobody can set."""
-    return time.time_ns() - time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+    """Between the clock of the stamps and one that nobody can set; read again if interrupted."""
+    readings = []
+    for _ in range(CLOCK_READINGS):
+        before_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+        stamp_ns = time.time_ns()
+        took_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW) - before_ns
+        readings.append((took_ns, stamp_ns - before_ns))
+    return min(readings)[1]

@@ -328,6 +328,10 @@ def test_a_reader_leaves_nothing_open(fifo: Path) -> None:
 # The observer.
 
 
+def nothing_happens() -> None:
+    pass
+
+
 class FakeQemu:
     """Emulator, board and qtest in one, with faults to switch on."""
 
@@ -335,10 +339,12 @@ class FakeQemu:
         self.emulator, self.trace, self.pid = self, fifo, 4711
         self.on_start: list[Callable[[], None]] = []
         self.block = GpioBlock()
-        self.stamp_delays_ns = iter([0] * QUALIFYING_MARKERS)
-        """How late the stamps of the next markers are."""
+        self.marker_leads_ns = iter([0] * QUALIFYING_MARKERS)
+        """How early the stamps of the next markers are."""
+        self.before_trace = self.before_report = nothing_happens
+        """What holds QEMU up between a stamp, the line with it, and what it stands for."""
         self.traces = self.reports = True
-        self.before_read: Callable[[], None] = lambda: None
+        self.before_read = nothing_happens
         self.intercepted: list[str] = []
         self.is_open = False
 
@@ -359,11 +365,15 @@ class FakeQemu:
         for write in writes:
             self._trace(write)
             for report in self.block.write(*write):
+                self.before_report()
                 if self.reports:
                     self.on_irq(*report)
 
     def write_register(self, address: int, value: int) -> None:
-        self._trace((address - GPIO_BASE, value))
+        if address == GPIO_BASE + MARKER:
+            self._trace((MARKER, value))
+        else:
+            self.write((address - GPIO_BASE, value))
 
     def read_register(self, address: int) -> int:
         self.before_read()
@@ -383,8 +393,10 @@ class FakeQemu:
 
     def _trace(self, write: tuple[int, int]) -> None:
         if self.traces:
-            late_ns = next(self.stamp_delays_ns, 0) if write[0] == MARKER else 0
-            self._pipe.write(trace_line(time.time_ns() + late_ns, write))
+            early_ns = next(self.marker_leads_ns, 0) if write[0] == MARKER else 0
+            line = trace_line(time.time_ns() - early_ns, write)
+            self.before_trace()
+            self._pipe.write(line)
 
 
 @pytest.fixture
@@ -467,10 +479,81 @@ def test_an_observer_can_be_armed_again(board: FakeQemu, observer: QemuObserver)
         assert [(edge.level, edge.seqno) for edge in observer.stop()] == [(1, 0), (0, 1)]
 
 
-def test_the_worst_stamp_is_the_latency(board: FakeQemu, observer: QemuObserver) -> None:
-    board.stamp_delays_ns = iter([0] * 7 + [500 * MS] + [0] * QUALIFYING_MARKERS)
+def test_the_worst_stamp_of_a_marker_is_the_latency(
+    board: FakeQemu, observer: QemuObserver
+) -> None:
+    board.marker_leads_ns = iter([0] * 7 + [500 * MS] + [0] * QUALIFYING_MARKERS)
     observer.arm()
     assert 499 * MS < observer.stop().clock.latency_ns < LONG_S * 10**9
+
+
+@pytest.mark.parametrize("held", ["before_trace", "before_report"])
+def test_an_emulator_that_is_held_up_after_a_stamp_widens_the_budget(
+    board: FakeQemu, observer: QemuObserver, held: str
+) -> None:
+    board.write(selected(LED, OUTPUT))
+    observer.arm()
+    board.write(high(LED))
+    setattr(board, held, lambda: time.sleep(0.3))
+    board.write(low(LED))
+    setattr(board, held, nothing_happens)
+    assert observer.stop().clock.latency_ns > 299 * MS
+
+
+def test_what_held_up_one_capture_is_not_in_the_budget_of_the_next(
+    board: FakeQemu, observer: QemuObserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board.write(selected(LED, OUTPUT))
+    observer.arm()
+    time_ns = time.time_ns
+    with monkeypatch.context() as later:
+        later.setattr(time, "time_ns", lambda: time_ns() + 3600 * 10**9)
+        observer._note_report(LED, 1)
+    board.reports = False
+    board.write(high(LED))
+    board.reports = True
+    first = observer.stop()
+    observer.arm()
+    board.write(low(LED))
+    second = observer.stop()
+    assert first.clock.latency_ns > 3599 * 10**9
+    assert second.clock.latency_ns < LONG_S * 10**9
+
+
+def test_a_release_that_is_held_up_widens_the_budget_too(
+    board: FakeQemu, observer: QemuObserver
+) -> None:
+    board.write(selected(LED, OUTPUT), high(LED))
+    observer.arm()
+    board.before_trace = lambda: time.sleep(0.3)
+    board.write(selected(LED, INPUT))
+    board.before_trace = nothing_happens
+    assert observer.stop().clock.latency_ns > 299 * MS
+
+
+def test_what_is_armed_cannot_be_armed_again(observer: QemuObserver) -> None:
+    observer.arm()
+    with pytest.raises(ObserverError, match="armed already"):
+        observer.arm()
+    observer.stop()
+
+
+def test_a_line_is_selected_and_driven_as_the_target_would(
+    board: FakeQemu, observer: QemuObserver
+) -> None:
+    board.write(selected(LED - 1, ALT0))
+    observer.select("led", "out")
+    assert observer.functions()["led"] == "out"
+    assert observer.functions()["gpio24"] == "alt0"
+    observer.arm()
+    before_ns = time.time_ns()
+    asked_ns, done_ns = observer.drive("led", 1)
+    observer.drive("led", 0)
+    capture = observer.stop()
+    observer.select("led", "in")
+    assert [edge.level for edge in capture] == [1, 0]
+    assert before_ns <= asked_ns <= done_ns <= time.time_ns()
+    assert observer.functions()["led"] == "in"
 
 
 def test_the_interception_is_that_of_the_gpio_block(
@@ -633,7 +716,7 @@ def test_a_clock_may_be_slewed_as_far_as_linux_slews_it(
 ) -> None:
     observer.arm()
     step(monkeypatch, 2 * MS)
-    observer.stop()
+    assert observer.stop().clock.latency_ns >= 2 * MS - 1000, "all stamps may be off by the slew"
 
 
 def test_an_emulator_that_was_not_let_run_shows_in_the_heartbeat(
