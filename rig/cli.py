@@ -10,6 +10,7 @@ import sys
 import typer
 
 from rig.commands.judge import judge
+from rig.commands.qualify import qualify
 from rig.commands.report import report
 from rig.commands.status import Status
 from rig.errors import RigError
@@ -20,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(judge)
+app.command()(qualify)
 app.command()(report)
 
 

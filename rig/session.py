@@ -12,6 +12,8 @@ from rig.evidence import SPOILED, Evidence, EvidenceFolder, Image, RunRecord
 from rig.identity import git_commit, tool_versions
 from rig.observers.base import Observer
 from rig.observers.opening import make_observer
+from rig.observers.qualified import QualifiedObserver
+from rig.qualification import path_of, read_record
 from rig.targets.base import MACHINE, Target
 from rig.targets.linux import find_chip, read_facts, read_gpio_state
 from rig.targets.opening import make_target
@@ -52,14 +54,20 @@ class Session:
     images: dict[str, Image] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, bench: Bench) -> Self:
+    def open(cls, bench: Bench, *, use_qualification: bool = True) -> Self:
         """Bring the target up, identify it and deploy every image of the bench.
 
+        `use_qualification`: the observer has the budget that `rig qualify` stored, if it did.
         Raises `BenchError` of some kind, with everything shut down again.
         """
+        record = read_record(path_of(bench), bench) if use_qualification else None
         files = {deployed_path(name): _checked(bench, name) for name in bench.images}
         target = make_target(bench)
-        session = cls(bench, target, make_observer(bench, target))
+        observer = make_observer(bench, target)
+        if record:
+            days = bench.observer.qualification_max_age_days
+            observer = QualifiedObserver(observer, record, days)
+        session = cls(bench, target, observer)
         try:
             target.open(files)
             session.facts = read_facts(target)

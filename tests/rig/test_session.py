@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from blinks import LINES, TEN_BLINKS, Defect, good, stalled, stuck_low
+from references import record_for
 
 from rig import session as module
 from rig.bench import Bench, Limits, QemuObserver, VirtualPi
@@ -17,6 +18,8 @@ from rig.capture import Capture, Instant
 from rig.cleanup import Chip, Export, GpioState
 from rig.errors import ImageError, ObserverError, TargetError
 from rig.evidence import Image, read_evidence
+from rig.observers.qualified import QualifiedObserver
+from rig.qualification import path_of, write_record
 from rig.session import Order, Session, deployed_path, spoiled
 from rig.targets.shell import Result
 from rig.verdict import Finding, Kind, Outcome, Verdict
@@ -390,6 +393,18 @@ def test_a_session_boots_with_the_images_and_knows_their_hashes(
     session.close()
     assert not made["pi"].is_on
     assert made["observer"].is_closed
+
+
+def test_a_session_has_the_budget_that_was_stored_unless_it_is_to_be_measured(
+    bench: Bench, made: dict[str, Any]
+) -> None:
+    write_record(path_of(bench), record_for(bench))
+    session = Session.open(bench)
+    assert isinstance(session.observer, QualifiedObserver)
+    assert made["observer"].is_connected
+    session.close()
+    assert made["observer"].is_closed
+    assert Session.open(bench, use_qualification=False).observer is made["observer"]
 
 
 def test_an_image_that_did_not_come_with_the_boot_is_sent(
