@@ -23,8 +23,9 @@ from rig.errors import EvidenceError
 from rig.recordings.csv_head import Head, read_head
 from rig.recordings.csv_times import UNITS, Digits, nanoseconds
 from rig.recordings.edges import UNKNOWN, EdgeCollector, Levels
-from rig.recordings.quantities import sample_times_ns
+from rig.recordings.quantities import refuse_too_late
 from rig.recordings.supplement import Supplement, chosen_lines, clock_of, end_of, rate_of
+from rig.samples import sample_times_ns
 
 BLOCK_BYTES = 4 << 20
 
@@ -185,7 +186,8 @@ class _Rows:
                 f"{self._path}: has no column of times; if each row is a sample, give "
                 "--sample-rate-hz, else name the column time_s, time_us, ..."
             )
-        return sample_times_ns(self._count, batch.num_rows, self._rate_hz)
+        refuse_too_late(self._path, self._count + batch.num_rows, self._rate_hz)
+        return sample_times_ns(self._count, np.arange(batch.num_rows), self._rate_hz)
 
     def _read_times(self, texts: pa.Array, unit: str, edges: NDArray[np.intp]) -> NDArray[np.int64]:
         if self._head.separator != ",":

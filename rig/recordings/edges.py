@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rig.capture import EDGE_DTYPE, Capture, Clock, numbers_per_line
 from rig.errors import EvidenceError
+from rig.samples import joined
 
 MOST_EDGES = 20_000_000
 """What a machine of 1 GiB can hold and judge; 15 bytes each, and as much again to work on."""
@@ -17,6 +18,15 @@ UNKNOWN = 2
 """In place of a level: neither high nor low."""
 BEFORE = int(np.iinfo(np.int64).min)
 """Time of levels that stand before the first time."""
+
+
+def refuse_too_many(path: Path, edges: int) -> None:
+    """Raises `EvidenceError` for more than `MOST_EDGES`."""
+    if edges > MOST_EDGES:
+        raise EvidenceError(
+            f"{path}: has more than {MOST_EDGES} edges; cut it, or name with --line the channels "
+            "that matter"
+        )
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ class EdgeCollector:
 
     def edges(self) -> NDArray[np.void]:
         """All edges so far, without their sequence numbers."""
-        return np.concatenate(self._blocks) if self._blocks else np.empty(0, EDGE_DTYPE)
+        return joined(self._blocks)
 
     def _refuse_lost(self, lost: NDArray[np.intp], said: Levels) -> None:
         if len(lost):
@@ -121,11 +131,7 @@ class EdgeCollector:
 
     def _keep(self, said: Levels, which: NDArray[np.intp]) -> None:
         self._count += len(which)
-        if self._count > MOST_EDGES:
-            raise EvidenceError(
-                f"{self._path}: has more than {MOST_EDGES} edges; cut it, or name with --line the "
-                "channels that matter"
-            )
+        refuse_too_many(self._path, self._count)
         block = np.zeros(len(which), EDGE_DTYPE)
         block["time_ns"] = said.times_ns[which]
         block["line"] = said.lines[which]

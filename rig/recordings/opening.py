@@ -6,12 +6,13 @@ from pathlib import Path
 from rig.capture import Capture
 from rig.errors import EvidenceError
 from rig.recordings.csv_rows import read_csv
+from rig.recordings.sigrok_session import read_session
 from rig.recordings.supplement import Supplement
 from rig.recordings.vcd import read_vcd
 
 Reader = Callable[[Path, Supplement], Capture]
 
-READERS: dict[str, Reader] = {"VCD": read_vcd, "CSV": read_csv}
+READERS: dict[str, Reader] = {"VCD": read_vcd, "CSV": read_csv, "sigrok session": read_session}
 """By kind of file."""
 _KIND_OF_SUFFIX = {".vcd": "VCD", ".sr": "sigrok session", ".csv": "CSV", ".tsv": "CSV"}
 
@@ -30,7 +31,7 @@ def read_recording(path: Path, added: Supplement) -> Capture:
             raise EvidenceError(f"{path}: is a {kind} file, not {promised} as its name says")
         return READERS[kind](path, added)
     except OSError as error:
-        raise EvidenceError(f"{path}: cannot be read: {error.strerror}") from error
+        raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def _kind_of(path: Path, start: bytes) -> str:

@@ -2,9 +2,10 @@
 
 import re
 from decimal import Decimal
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+from rig.errors import EvidenceError
+from rig.samples import sample_time_ns
 
 _RATE = re.compile(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*([kMG]?)Hz\s*", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1000, "m": 10**6, "g": 10**9}
@@ -19,8 +20,7 @@ def rate_in_text(text: str) -> int | None:
     return int(rate_hz) if rate_hz == int(rate_hz) else None
 
 
-def sample_times_ns(first: int, count: int, rate_hz: int) -> NDArray[np.int64]:
-    """When samples `first`, `first` + 1, ... were taken, from sample 0, cut to nanoseconds."""
-    whole_s, samples = np.divmod(np.arange(first, first + count), rate_hz)
-    times_ns: NDArray[np.int64] = whole_s * 10**9 + samples * 10**9 // rate_hz
-    return times_ns
+def refuse_too_late(path: Path, samples: int, rate_hz: int) -> None:
+    """Raises `EvidenceError` if so many samples take longer than 64 bits of nanoseconds."""
+    if sample_time_ns(samples, rate_hz) >= 2**63:
+        raise EvidenceError(f"{path}: {samples} samples at {rate_hz} Hz take more than 292 years")

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from rig.capture import Clock, ClockKind
 from rig.errors import EvidenceError
+from rig.samples import MOST_RATE_HZ
 
 MOST_LINES = 10_000
 """Of one capture."""
-MOST_RATE_HZ = 9_000_000_000
-"""One second of samples in nanoseconds times this still fits 63 bits."""
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,11 @@ def read_vcd(path: Path, added: Supplement) -> Capture:
     """
     with path.open("rb") as file:
         header, rest, line = read_header(path, file)
+        if header.is_misnamed():
+            raise EvidenceError(
+                f"{path}: libsigrok may have written channels under the names of others, as not "
+                "all were recorded; save as .sr, or record all channels"
+            )
         seal = next(filter(is_sealed, header.comments), None)
         watched = _watched(path, header, added if seal is None else Supplement())
         collector = EdgeCollector(path, [w.line for w in watched], repeats_count=seal is not None)

@@ -24,6 +24,7 @@ _UNITS_NS = {
 _TIMESCALE = re.compile(r"(1|10|100)\s*(s|ms|us|ns|ps|fs)")
 _NAME_AND_BITS = re.compile(r"(.*?)\s*(?:\[(-?\d{1,9})(?::(-?\d{1,9}))?\])?", re.DOTALL)
 _DECLARATIONS = frozenset({b"$var", b"$scope", b"$upscope", b"$enddefinitions", b"$timescale"})
+_ACQUISITION = r"Acquisition with (\d+)/(\d+) channels at (.+)"
 _WORD = re.compile(rb"\S+")
 _END = re.compile(rb"\$enddefinitions\s{1,64}\$end\s")
 _LONGEST_END = 128
@@ -71,14 +72,31 @@ class Header:
     timescale_ns: Fraction | None = None
     variables: list[Variable] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
+    version: str = ""
+    """The tool that wrote the file."""
     scopes: list[str] = field(default_factory=list)
     """Open ones, while it is read."""
 
     @property
     def sample_rate_hz(self) -> int | None:
-        """As sigrok writes it into a comment: `Acquisition with 8/8 channels at 1 MHz`."""
-        found = (re.search(r"Acquisition with .* at (.+)", text) for text in self.comments)
-        return next((rate_in_text(match[1]) for match in found if match), None)
+        """As sigrok writes it into a comment."""
+        found = self._acquisition()
+        return rate_in_text(found[3]) if found else None
+
+    def is_misnamed(self) -> bool:
+        """Whether libsigrok may have written channels under the names of others.
+
+        libsigrok 0.5.2 gives the levels of channel n to the n-th channel that was recorded. That
+        is right if all of them were, or if their own names say that those were the first.
+        """
+        found = self._acquisition()
+        if not found or "libsigrok" not in self.version or found[1] == found[2]:
+            return False
+        return any(v.name != f"D{n}" for n, v in enumerate(self.variables))
+
+    def _acquisition(self) -> re.Match[str] | None:
+        found = (re.search(_ACQUISITION, text) for text in self.comments)
+        return next((match for match in found if match), None)
 
 
 def read_header(path: Path, file: BinaryIO) -> tuple[Header, bytes, int]:
@@ -142,6 +160,8 @@ def _declare(where: str, header: Header, keyword: str, said: list[str]) -> None:
             header.variables.append(_variable(where, header, said))
         case "$comment":
             header.comments.append(" ".join(said))
+        case "$version":
+            header.version = " ".join(said)
 
 
 def _timescale(where: str, header: Header, text: str) -> Fraction:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -256,3 +258,13 @@ def test_the_capture_of_a_run_is_judged_as_the_run_is(tmp_path: Path, rig: Rig, 
     folder = json.loads(rig(evidence.folder, "--expect", yaml, "--json")[1])["findings"]
     file = json.loads(rig(evidence.folder / "capture.vcd", "--expect", yaml, "--json")[1])
     assert file["findings"] == folder[: len(file["findings"])]
+
+
+def test_the_example_of_the_page_runs(
+    tmp_path: Path, rig: Rig, yaml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (REPOSITORY / "docs" / "recordings.md").read_text()
+    _, example = re.findall(r"^rig judge (.*)$", page, re.MULTILINE)
+    csv_of(good().capture(), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert rig(*shlex.split(example))[0] == Status.PASS
