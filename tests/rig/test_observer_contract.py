@@ -8,15 +8,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 pytest.register_assert_rewrite("observer_contract")
+from blinks import good  # noqa: E402
 from observer_contract import ObserverContract, Subject, Subjects  # noqa: E402
 
+from rig.capture import write_capture  # noqa: E402
 from rig.errors import EvidenceError, ObserverError  # noqa: E402
 from rig.identity import REPOSITORY  # noqa: E402
-from rig.observers.fake import FakeObserver, Faults, SimulatedPins  # noqa: E402
+from rig.observers.fake import CLOCK, FakeObserver, Faults, SimulatedPins  # noqa: E402
+from rig.observers.replay import ReplayObserver  # noqa: E402
+from rig.recordings.supplement import Supplement  # noqa: E402
 
 MS = 1_000_000
 
@@ -37,7 +44,16 @@ def fake() -> Iterator[Subject]:
     yield Subject(observer, "led", drive, lose, wait=lambda: pins.wait(20 * MS))
 
 
-OBSERVERS = {"fake": fake}
+@contextmanager
+def replay() -> Iterator[Subject]:
+    """A recording of ten blinks."""
+    with TemporaryDirectory() as folder:
+        write_capture(Path(folder), replace(good().capture(), clock=CLOCK))
+        observer = ReplayObserver(Path(folder, "capture.vcd"), Supplement())
+        yield Subject(observer, "led", wait=lambda: None)
+
+
+OBSERVERS = {"fake": fake, "replay": replay}
 
 
 @pytest.fixture(params=OBSERVERS.values(), ids=OBSERVERS)
