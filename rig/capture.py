@@ -181,6 +181,8 @@ class Capture:
     """None for an observer that does not share its clock with a busy host."""
     commanded: Instant | None = None
     """When the run was started on the target; None if that is not known on this clock."""
+    outlasts_run: bool = False
+    """Whether the run was over when the capture was stopped; False if that is not known."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -327,6 +329,7 @@ class _Meta(BaseModel):
     modes: tuple[ModeChange, ...]
     heartbeat: Heartbeat | None
     commanded: Instant | None
+    outlasts_run: bool
 
 
 _SHARED = _Meta.model_fields.keys() - {"schema_", "number_of_edges"}
@@ -377,6 +380,7 @@ def _meta(capture: Capture) -> dict[str, Any]:
         "modes": [asdict(change) for change in capture.modes],
         "heartbeat": asdict(heartbeat) if heartbeat else None,
         "commanded": asdict(commanded) if commanded else None,
+        "outlasts_run": capture.outlasts_run,
     }
 
 

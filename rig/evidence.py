@@ -30,8 +30,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from rig.capture import Capture, read_capture, write_capture
 from rig.cleanup import GpioState, judge_cleanup
 from rig.errors import EvidenceError
-from rig.guest import judge_console, judge_exit_status, judge_records, parse_records
-from rig.verdict import Expectation, Verdict, judge, to_json
+from rig.guest import (
+    judge_against_pin,
+    judge_console,
+    judge_exit_status,
+    judge_records,
+    parse_records,
+)
+from rig.verdict import Expectation, Verdict, believable, judge, to_json
 
 PARTIAL = ".partial"
 SPOILED = ".spoiled-"
@@ -108,7 +114,9 @@ class Evidence:
 
     def judge(self) -> Verdict:
         """The verdict on this run: pin, console, exit status, guest record, cleanup."""
-        pin = judge(self.capture, self.run.expectation)
+        capture, expected = self.capture, self.run.expectation
+        pin = judge(capture, expected)
+        against_pin = judge_against_pin(self.console, self.guest, capture, expected)
         return Verdict(
             (
                 *pin.findings,
@@ -116,7 +124,9 @@ class Evidence:
                 *judge_exit_status(self.run.exit_status, self.run.exit_wanted),
                 *judge_console(self.console, self.run.console_wanted),
                 *judge_records(self.console, self.guest),
-            )
+                *(believable(finding, capture) for finding in against_pin),
+            ),
+            pin.unseen,
         )
 
 

@@ -47,6 +47,7 @@ class Kind(StrEnum):
     CONSOLE = "console"
     EXIT_STATUS = "exit-status"
     GUEST_RECORD = "guest-record"
+    GUEST_EDGES = "guest-edges"
     GUEST_TIMING = "guest-timing"
 
 
@@ -146,6 +147,22 @@ def compare(
         return Outcome.PASS, room - uncertainty
     outcome = Outcome.FAIL if room < -uncertainty else Outcome.INCONCLUSIVE
     return outcome, room - uncertainty
+
+
+def judged(
+    kind: Kind,
+    text: str,
+    line: str | None,
+    measured: int,
+    limits: tuple[int | None, int | None],
+    uncertainty: int = 0,
+    *,
+    seqno: int | None = None,
+    time_ns: int | None = None,
+) -> Finding:
+    """A finding whose outcome follows from its numbers (see `compare`)."""
+    outcome, margin = compare(measured, *limits, uncertainty)
+    return Finding(kind, outcome, text, line, measured, limits, uncertainty, margin, seqno, time_ns)
 
 
 def ms(time_ns: int) -> str:

@@ -14,9 +14,13 @@ All times are nanoseconds of the guest's monotonic clock.
 import re
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 
-from rig.verdict import Finding, Kind, Outcome
+from rig.capture import Capture
+from rig.course import Course
+from rig.expectation import Expectation
+from rig.findings import Finding, Kind, Outcome, counted, judged, ms
 
 SCHEMA = pa.schema(
     [
@@ -53,13 +57,82 @@ def parse_records(console: str) -> pa.Table:
 
 def judge_records(console: str, records: pa.Table) -> Iterator[Finding]:
     """Whether the guest's record is whole: no gap, as many as it announces, no time going back."""
-    end = _END.search(console)
-    announced = int(end[1]) if end else 0
+    announced = _announced(console)
     fault = _fault(records, announced)
     outcome = Outcome.FAIL if fault else Outcome.PASS
     text = f"guest recorded {len(records)} hypercalls, announced {announced or 'none'}{fault}"
     limits = (announced, announced)
     yield Finding(Kind.GUEST_RECORD, outcome, text, measured=len(records), limits=limits)
+
+
+def judge_against_pin(
+    console: str, records: pa.Table, capture: Capture, expected: Expectation
+) -> Iterator[Finding]:
+    """Whether the pin did what the guest says: edge by edge, and in the same time.
+
+    How often and when the guest should have done it is not asked here.
+    """
+    if _fault(records, _announced(console)):
+        for kind in (Kind.GUEST_EDGES, Kind.GUEST_TIMING):
+            text = "the guest's record is not whole, so the pin was not compared with it"
+            yield Finding(kind, Outcome.INCONCLUSIVE, text)
+        return
+    course = Course(capture, expected)
+    edges = _guest_edges(records, course)
+    yield edges
+    yield _guest_timing(records, course, edges.outcome)
+
+
+def _guest_edges(records: pa.Table, course: Course) -> Finding:
+    """Each level that the guest set is an edge; the tender's own, at both ends, are added."""
+    set_levels, resting = records["level"].to_numpy(), course.expected.initial_level
+    released = [resting] if set_levels[-1] != resting else []
+    wanted = np.concatenate((set_levels, released)).astype(np.uint8)
+    pin = course.edges.levels[resting:]
+    alike = np.array_equal(pin, wanted)
+    text = (
+        f"guest set {counted(len(set_levels), 'level')}, so {course.expected.line} should show "
+        f"{counted(len(wanted), 'edge')}; it shows {len(pin)}, "
+        f"{'of the same levels' if alike else 'not of the same levels'}"
+    )
+    outcome = Outcome.PASS if alike else Outcome.FAIL
+    limits = (len(wanted), len(wanted))
+    finding = Finding(
+        Kind.GUEST_EDGES, outcome, text, course.expected.line, len(pin), limits, uncertainty=0
+    )
+    return finding.weakened("the capture ends too early") if course.awaits_edges else finding
+
+
+def _guest_timing(records: pa.Table, course: Course, edges: Outcome) -> Finding:
+    """Each interval at the pin against the shortest and the longest that the guest's stamps allow.
+
+    An edge comes between the stamps before and after its hypercall.
+    """
+    expected = course.expected
+    if edges is not Outcome.PASS or len(records) < 2:
+        text = "the guest's edges are not those at the pin, so their times were not compared"
+        return Finding(Kind.GUEST_TIMING, Outcome.INCONCLUSIVE, text, expected.line)
+    before, after = (records[name].to_numpy() for name in ("before_ns", "after_ns"))
+    first = expected.initial_level
+    pin_ns = np.diff(course.edges.times[first : first + len(records)])
+    off_ns = pin_ns - np.clip(pin_ns, before[1:] - after[:-1], after[1:] - before[:-1])
+    worst = int(np.argmax(np.abs(off_ns)))
+    measured, interval_ns = int(off_ns[worst]), int(pin_ns[worst])
+    allowed_ns = expected.tolerance_of(min(expected.on_ns, expected.off_ns))
+    uncertainty = course.capture.clock.interval_uncertainty_ns(interval_ns)
+    text = (
+        f"guest's times: the worst of {counted(len(pin_ns), 'interval')} at {expected.line} is "
+        f"{ms(abs(measured))} {'shorter' if measured < 0 else 'longer'} than the guest's stamps "
+        f"allow, expected within {ms(allowed_ns)}, uncertainty {ms(uncertainty)}, "
+        f"from record {worst}"
+    )
+    limits = (-allowed_ns, allowed_ns)
+    return judged(Kind.GUEST_TIMING, text, expected.line, measured, limits, uncertainty)
+
+
+def _announced(console: str) -> int:
+    end = _END.search(console)
+    return int(end[1]) if end else 0
 
 
 def _fault(records: pa.Table, announced: int) -> str:
@@ -78,9 +151,10 @@ def _fault(records: pa.Table, announced: int) -> str:
 
 
 def judge_console(console: str, wanted: tuple[str, ...]) -> Iterator[Finding]:
-    """One finding for each text that the console must show."""
+    """One finding for each line that the console must show, whole but for blanks around it."""
+    lines = {line.strip() for line in re.split(r"[\r\n]+", console)}
     for text in wanted:
-        there = text in console
+        there = text in lines
         outcome = Outcome.PASS if there else Outcome.FAIL
         state = "says" if there else "does not say"
         yield Finding(Kind.CONSOLE, outcome, f"console {state} {text!r}")

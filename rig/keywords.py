@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from robot.api import logger
+from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
 from robot.libraries.BuiltIn import BuiltIn
 
 from rig.bench import load_bench
 from rig.errors import BenchError, TargetError
 from rig.evidence import Evidence, folder_name
+from rig.findings import counted
 from rig.led import Pattern, tender_command
 from rig.session import Order, Session, deployed_path
 from rig.verdict import Finding, Kind, Outcome, Verdict
@@ -125,8 +126,8 @@ class RigLibrary:
     @keyword
     def led_should_have_blinked_as_commanded(self, run: Run) -> None:
         """It was off, and every on-time, off-time and period is there and right."""
-        kinds = (Kind.INITIAL_LEVEL, Kind.COUNT, Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD)
-        _should_pass(run, *kinds)
+        sequence = (Kind.INITIAL_LEVEL, Kind.GLITCH, Kind.COUNT, Kind.FREEZE)
+        _should_pass(run, *sequence, Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD, Kind.DRIFT)
 
     @keyword
     def led_should_have_ended(self, run: Run, level: Switch) -> None:
@@ -138,12 +139,18 @@ class RigLibrary:
 
     @keyword
     def no_other_pin_should_have_moved(self, run: Run) -> None:
-        """Not one edge and no change of direction on any other line."""
+        """Not one edge and no change of direction on any other line.
+
+        Skips the test where the observer sees no other line.
+        """
         _should_pass(run, Kind.FOREIGN)
 
     @keyword
     def line_should_have_been_exported_driven_and_released(self, run: Run) -> None:
-        """It was an input, became an output, and is a dark input again."""
+        """It was an input, became an output, and is a dark input again.
+
+        Skips the test where the observer cannot see directions.
+        """
         _should_pass(run, Kind.RELEASE)
 
     @keyword
@@ -153,8 +160,9 @@ class RigLibrary:
 
     @keyword
     def unikernel_should_have_succeeded(self, run: Run) -> None:
-        """The console says what it should, the guest's record is whole, the exit status is 0."""
-        _should_pass(run, Kind.CONSOLE, Kind.GUEST_RECORD, Kind.EXIT_STATUS)
+        """Its console, its exit status and its record are good, and the pin confirms the record."""
+        said = (Kind.CONSOLE, Kind.GUEST_RECORD, Kind.EXIT_STATUS)
+        _should_pass(run, *said, Kind.GUEST_EDGES, Kind.GUEST_TIMING)
 
     @keyword
     def verdict_should_be_pass(self, run: Run) -> None:
@@ -163,12 +171,20 @@ class RigLibrary:
 
     @keyword
     def defect_should_be_caught(self, run: Run, *kinds: str) -> None:
-        """The verdict is FAIL, with failing findings of exactly these `kinds`."""
+        """The verdict is FAIL, with failing findings of exactly these `kinds`.
+
+        Those to which this bench's observer is blind are not asked for; if it is blind to
+        all of them, the test is skipped.
+        """
+        blind = {unseen.kind: unseen.text for unseen in run.verdict.unseen}
+        wanted = set(kinds) - set(blind)
+        if kinds and not wanted:
+            raise SkipExecution("; ".join(blind[Kind(kind)] for kind in kinds))
         found = {str(kind) for kind in run.verdict.failing_kinds()}
-        if run.verdict.outcome is not Outcome.FAIL or found != set(kinds):
+        if run.verdict.outcome is not Outcome.FAIL or found != wanted:
             raise AssertionError(
                 f"the defect was not caught as it should: verdict {run.verdict.outcome}, failing "
-                f"{', '.join(sorted(found)) or 'nothing'}, expected {', '.join(kinds)}"
+                f"{', '.join(sorted(found)) or 'nothing'}, expected {', '.join(sorted(wanted))}"
                 + _lines(run.verdict.not_passed())
             )
 
@@ -245,17 +261,25 @@ def _ns(time: timedelta) -> int:
 
 
 def _should_pass(run: Run, *kinds: Kind) -> None:
-    """Fail with the findings of these kinds that do not pass; none at all does not pass either."""
+    """Fail with the findings of these kinds that do not pass; none at all does not pass either.
+
+    Skips the test if all else is good and the observer is blind to one of them.
+    """
     findings = run.verdict.of_kind(*kinds)
     bad = [finding for finding in findings if finding.outcome is not Outcome.PASS]
-    missing = set(kinds) - {finding.kind for finding in findings} - _ONLY_WHEN_BAD
+    blind = {unseen.kind: unseen.text for unseen in run.verdict.unseen if unseen.kind in kinds}
+    missing = set(kinds) - {finding.kind for finding in findings} - _NOT_ALWAYS - set(blind)
     if bad or missing:
         outcome = Verdict(tuple(bad)).outcome
         nothing = [f"nothing was found out about {kind}" for kind in sorted(missing)]
         raise AssertionError(f"{outcome}" + _lines(bad) + "".join(f"\n  {n}" for n in nothing))
+    if blind and set(blind) == set(kinds):
+        raise SkipExecution("; ".join(blind.values()))
 
 
 _ONLY_WHEN_BAD = {Kind.INCOMPLETE, Kind.STALL}
+_ONLY_IF_LIMITED = {Kind.DUTY, Kind.JITTER, Kind.START_LATENCY}
+_NOT_ALWAYS = {*_ONLY_WHEN_BAD, *_ONLY_IF_LIMITED, Kind.QUALIFICATION}
 
 
 def _lines(findings: "tuple[Finding, ...] | list[Finding]") -> str:
@@ -267,5 +291,7 @@ def _log(run: Run) -> None:
     logger.info(f"command: {record.command}")
     logger.info(f"evidence: {run.evidence.folder}")
     if record.repeats:
-        logger.warn(f"repeated {record.repeats} times: the bench stalled")
+        logger.warn(f"repeated {counted(record.repeats, 'time')}: the bench stalled")
     logger.info("\n".join(f"{f.outcome}: {f.text}" for f in run.verdict.findings))
+    for unseen in run.verdict.unseen:
+        logger.info(f"not seen: {unseen.kind}: {unseen.text}")

@@ -117,7 +117,8 @@ class Session:
             try:
                 result = self.target.run(order.command, order.timeout_s)
             finally:
-                capture = replace(self.observer.stop(), commanded=commanded)
+                sealed = self.observer.stop()
+            capture = replace(sealed, commanded=commanded, outlasts_run=True)
             after = self.gpio_state()
             record = self._record(order, result, repeats)
             return evidence.seal(record, capture, result.output, before, after)

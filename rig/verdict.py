@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rig.capture import Capture, Clock
+from rig.capture import Capture
+from rig.course import Course, Edges
 from rig.expectation import Expectation
 from rig.findings import (
     TIMING_KINDS,
@@ -15,9 +15,12 @@ from rig.findings import (
     Unseen,
     Verdict,
     compare,
+    counted,
+    judged,
     ms,
     to_json,
 )
+from rig.timing import judge_timing
 
 __all__ = [
     "TIMING_KINDS",
@@ -27,13 +30,12 @@ __all__ = [
     "Outcome",
     "Unseen",
     "Verdict",
+    "believable",
     "compare",
     "judge",
     "ms",
     "to_json",
 ]
-
-_Edges = NDArray[np.void]
 
 
 def judge(capture: Capture, expected: Expectation) -> Verdict:
@@ -43,34 +45,49 @@ def judge(capture: Capture, expected: Expectation) -> Verdict:
     """
     if expected.line not in capture.lines:
         raise ValueError(f"the capture has no line {expected.line!r}: {', '.join(capture.lines)}")
+    course = Course(capture, expected)
     findings = [
-        *_completeness(capture),
+        *_completeness(course),
         *_stalls(capture),
-        _initial_level(capture, expected),
-        _count(capture, expected),
-        *_timing(capture, expected),
-        *_final_level(capture, expected),
-        *_release(capture, expected),
-        *_foreign(capture, expected),
+        *_qualification(capture),
+        _initial_level(course),
+        _glitches(course),
+        _count(course),
+        _freeze(course),
+        *(_enough_edges(finding, course) for finding in judge_timing(course)),
+        *_start_latency(course),
+        *_final_level(course),
+        *_release(course),
+        *_foreign(course),
     ]
-    return Verdict(tuple(_believable(finding, capture) for finding in findings))
+    return Verdict(
+        tuple(believable(f, capture) for f in findings), tuple(_unseen(course, findings))
+    )
 
 
-def _believable(finding: Finding, capture: Capture) -> Finding:
+def believable(finding: Finding, capture: Capture) -> Finding:
     """Weaken what this capture cannot carry.
 
     Missing edges can imitate any defect but a movement that was seen where none
     should be, and can hide every one. A stalled bench can imitate good and bad
-    timing alike.
+    timing alike, and so can an observer whose budget may not hold any more.
     """
     seen_to_move = finding.kind is Kind.FOREIGN and finding.outcome is Outcome.FAIL
     if finding.outcome is Outcome.INCONCLUSIVE or seen_to_move:
         return finding
-    if not capture.is_complete:
+    if not capture.is_complete or _begins_late(capture):
         return finding.weakened("edges are missing")
     if finding.kind in TIMING_KINDS and not _is_steady(capture):
         return finding.weakened("the bench stalled")
+    if finding.kind in TIMING_KINDS and _is_outdated(capture):
+        return finding.weakened("the observer's qualification is too old")
     return finding
+
+
+def _begins_late(capture: Capture) -> bool:
+    """Whether the run was surely started before the capture."""
+    commanded = capture.commanded
+    return commanded is not None and commanded.time_ns + commanded.uncertainty_ns < capture.start_ns
 
 
 def _is_steady(capture: Capture) -> bool:
@@ -79,13 +96,47 @@ def _is_steady(capture: Capture) -> bool:
     return heartbeat is None or (heartbeat.beats > 0 and not heartbeat.stalls)
 
 
-def _completeness(capture: Capture) -> Iterator[Finding]:
+def _is_outdated(capture: Capture) -> bool:
+    qualification = capture.clock.qualification
+    return qualification is not None and not qualification.age_days <= qualification.limit_days
+
+
+def _enough_edges(finding: Finding, course: Course) -> Finding:
+    """Few edges cannot show that timing is good; one of them can show that it is not."""
+    there, needed = len(course.pattern), course.expected.least_edges
+    if finding.outcome is not Outcome.PASS or there >= needed:
+        return finding
+    return finding.weakened(f"{counted(there, 'edge')}, at least {needed} are needed")
+
+
+def _completeness(course: Course) -> Iterator[Finding]:
+    capture = course.capture
     if capture.overrun:
         text = "capture incomplete: the observer's buffer overflowed"
-        yield Finding(Kind.INCOMPLETE, Outcome.INCONCLUSIVE, text)
+        yield _open(Kind.INCOMPLETE, text)
     if capture.lost:
-        text = f"capture incomplete: {capture.lost} edges are known to be missing"
-        yield Finding(Kind.INCOMPLETE, Outcome.INCONCLUSIVE, text, measured=capture.lost)
+        known = "is" if capture.lost == 1 else "are"
+        text = f"capture incomplete: {counted(capture.lost, 'edge')} {known} known to be missing"
+        yield _open(Kind.INCOMPLETE, text, measured=capture.lost)
+    if capture.commanded and _begins_late(capture):
+        late_ns = capture.start_ns - capture.commanded.time_ns
+        text = f"capture incomplete: it begins {ms(late_ns)} after the run was started"
+        yield _open(Kind.INCOMPLETE, text, measured=late_ns)
+    if course.is_cut_short:
+        there = f"{len(course.pattern)} of {course.expected.commanded} commanded edges"
+        text = f"capture incomplete: it ends after {there}, and the next could still have come"
+        yield _open(Kind.INCOMPLETE, text, time_ns=capture.end_ns)
+
+
+def _open(
+    kind: Kind,
+    text: str,
+    line: str | None = None,
+    measured: int | None = None,
+    time_ns: int | None = None,
+) -> Finding:
+    """What cannot be told, and why."""
+    return Finding(kind, Outcome.INCONCLUSIVE, text, line, measured, time_ns=time_ns)
 
 
 def _stalls(capture: Capture) -> Iterator[Finding]:
@@ -94,153 +145,153 @@ def _stalls(capture: Capture) -> Iterator[Finding]:
         return
     if not heartbeat.stalls:
         text = "the observer's heartbeat never beat, so a stall would not have shown"
-        yield Finding(Kind.STALL, Outcome.INCONCLUSIVE, text, measured=0)
+        yield _open(Kind.STALL, text, measured=0)
         return
     worst = max(heartbeat.stalls, key=lambda stall: stall.late_ns)
-    count = len(heartbeat.stalls)
-    text = f"bench stalled {count} times, the worst for {ms(worst.late_ns)} ({worst.cause})"
-    yield Finding(
-        Kind.STALL,
-        Outcome.INCONCLUSIVE,
-        text,
-        measured=worst.late_ns,
-        time_ns=worst.time_ns,
-    )
+    count = counted(len(heartbeat.stalls), "time")
+    text = f"bench stalled {count}, the worst for {ms(worst.late_ns)} ({worst.cause})"
+    yield _open(Kind.STALL, text, measured=worst.late_ns, time_ns=worst.time_ns)
 
 
-def _initial_level(capture: Capture, expected: Expectation) -> Finding:
-    level = capture.initial_levels[expected.line]
-    outcome = Outcome.FAIL if level else Outcome.PASS
-    text = f"{expected.line} was {_word(level)} before the run, expected off"
-    return Finding(Kind.INITIAL_LEVEL, outcome, text, expected.line, level)
-
-
-def _count(capture: Capture, expected: Expectation) -> Finding:
-    """Every edge, the release included, must be there, and no other."""
-    edges, wanted = capture.of_line(expected.line), expected.edges
-    outcome = Outcome.PASS if len(edges) == wanted else Outcome.FAIL
+def _qualification(capture: Capture) -> Iterator[Finding]:
+    """Where the budget was measured some time ago: when, and whether that still counts."""
+    qualification = capture.clock.qualification
+    if qualification is None:
+        return
+    outcome = Outcome.INCONCLUSIVE if _is_outdated(capture) else Outcome.PASS
     text = (
-        f"{expected.line} went on {int(np.sum(edges['level'] == 1))} times in {len(edges)} edges, "
-        f"expected {expected.cycles + expected.final_level} times in {wanted}"
+        f"the observer was qualified on {qualification.date}, {qualification.age_days:.1f} days "
+        f"before the run; believed for {qualification.limit_days:g} days"
     )
-    if outcome is Outcome.FAIL and len(edges):
-        text += f"; last edge went {_word(int(edges[-1]['level']))} {_since_start(capture, edges)}"
-    return Finding(Kind.COUNT, outcome, text, expected.line, len(edges), (wanted, wanted), 0)
+    if outcome is not Outcome.PASS:
+        text += ": qualify it again"
+    yield Finding(Kind.QUALIFICATION, outcome, text)
 
 
-def _since_start(capture: Capture, edges: _Edges) -> str:
-    return f"at +{ms(int(edges[-1]['time_ns']) - capture.start_ns)}"
+def _initial_level(course: Course) -> Finding:
+    line, wanted = course.expected.line, course.expected.initial_level
+    level = course.capture.initial_levels[line]
+    text = f"{line} was {_word(level)} before the run, expected {_word(wanted)}"
+    return judged(Kind.INITIAL_LEVEL, text, line, level, (wanted, wanted))
 
 
-def _timing(capture: Capture, expected: Expectation) -> Iterator[Finding]:
-    """The worst on-time, off-time and period among the commanded edges.
-
-    The last commanded edge begins no interval: its level is held for at least its
-    time, not exactly, and the edge of the release belongs to the tender.
-    """
-    edges = capture.of_line(expected.line)[: expected.commanded]
-    rises = edges["level"] == 1
-    on_ns, off_ns = expected.on_ns, expected.off_ns
-    yield _worst(Kind.ON_TIME, capture, expected, edges, on_ns, (1, rises))
-    yield _worst(Kind.OFF_TIME, capture, expected, edges, off_ns, (1, ~rises))
-    yield _worst(Kind.PERIOD, capture, expected, edges, on_ns + off_ns, (2, rises))
-
-
-def _worst(
-    kind: Kind,
-    capture: Capture,
-    expected: Expectation,
-    edges: _Edges,
-    nominal_ns: int,
-    span: tuple[int, NDArray[np.bool_]],
-) -> Finding:
-    """The interval that fits worst; `span` is (edges to the end, which start one)."""
-    step, starts = span
-    times = edges["time_ns"]
-    intervals = (times[step:] - times[:-step])[starts[:-step]]
-    if not len(intervals):
-        return _nothing_to_measure(kind, expected)
-    tolerance_ns = expected.tolerance_of(nominal_ns)
-    low, high = nominal_ns - tolerance_ns, nominal_ns + tolerance_ns
-    worst = _worst_index(intervals, low, high, capture.clock)
-    measured = int(intervals[worst])
-    edge = edges[:-step][starts[:-step]][worst]
-    uncertainty = capture.clock.interval_uncertainty_ns(measured)
-    outcome, margin = compare(measured, low, high, uncertainty)
+def _glitches(course: Course) -> Finding:
+    """No pulse may be shorter than the smallest that counts."""
+    line, smallest_ns = course.expected.line, course.expected.smallest_pulse_ns
+    pulse = course.shortest_pulse
+    if pulse is None:
+        return Finding(Kind.GLITCH, Outcome.PASS, f"{line} shows no pulse at all", line)
+    uncertainty = course.capture.clock.interval_uncertainty_ns(smallest_ns)
     text = (
-        f"{expected.line} {kind}: worst of {len(intervals)} is {ms(measured)}, expected "
-        f"{ms(nominal_ns)} +/- {ms(tolerance_ns)}, uncertainty {ms(uncertainty)}, "
-        f"edge {int(edge['seqno'])} at +{ms(int(edge['time_ns']) - capture.start_ns)}"
+        f"{line} shows {counted(course.glitches, 'glitch pulse')}, the shortest pulse is "
+        f"{_word(pulse.level)} for {ms(pulse.width_ns)}, expected at least {ms(smallest_ns)}, "
+        f"uncertainty {ms(uncertainty)}, edge {pulse.seqno} at "
+        f"{_since_start(course, pulse.time_ns)}"
     )
-    return Finding(
-        kind,
-        outcome,
-        text,
-        expected.line,
-        measured,
-        (low, high),
-        uncertainty,
-        margin,
-        int(edge["seqno"]),
-        int(edge["time_ns"]),
+    limits = (smallest_ns, None)
+    edge = {"seqno": pulse.seqno, "time_ns": pulse.time_ns}
+    return judged(Kind.GLITCH, text, line, pulse.width_ns, limits, uncertainty, **edge)
+
+
+def _since_start(course: Course, time_ns: int) -> str:
+    return f"+{ms(time_ns - course.capture.start_ns)}"
+
+
+def _count(course: Course) -> Finding:
+    """Every edge, those of taking and release included, must be there, and no other."""
+    expected, edges, wanted = course.expected, course.edges, course.expected.edges
+    text = (
+        f"{expected.line} went on {int((edges.levels == 1).sum())} times in {len(edges)} edges, "
+        f"expected {wanted // 2} times in {wanted}"
     )
+    if len(edges) != wanted and len(edges):
+        last = f"{_word(int(edges.levels[-1]))} at {_since_start(course, int(edges.times[-1]))}"
+        text += f"; last edge went {last}"
+    finding = judged(Kind.COUNT, text, expected.line, len(edges), (wanted, wanted))
+    return finding.weakened(_TOO_SHORT) if course.awaits_edges else finding
 
 
-def _worst_index(intervals: NDArray[np.int64], low: int, high: int, clock: Clock) -> int:
-    """The shortest or the longest interval, whichever fits worse.
-
-    That need not be the one farther from nominal: the uncertainty grows with the interval.
-    """
-
-    def badness(index: int) -> tuple[int, int]:
-        measured = int(intervals[index])
-        uncertainty = clock.interval_uncertainty_ns(measured)
-        outcome, margin = compare(measured, low, high, uncertainty)
-        return list(Outcome).index(outcome), -margin
-
-    return max(int(np.argmin(intervals)), int(np.argmax(intervals)), key=badness)
+_TOO_SHORT = "the capture ends too early"
 
 
-def _nothing_to_measure(kind: Kind, expected: Expectation) -> Finding:
-    """Two commanded edges have no off-time and no period between them; that is no defect."""
-    wanted = kind is Kind.ON_TIME or expected.commanded > 2
-    outcome = Outcome.INCONCLUSIVE if wanted else Outcome.PASS
-    text = f"{expected.line} {kind}: no interval to measure, {expected.commanded} edges commanded"
-    return Finding(kind, outcome, text, expected.line)
+def _freeze(course: Course) -> Finding:
+    """The edges must not stop before the last commanded one is due."""
+    expected, pattern = course.expected, course.pattern
+    line, commanded = expected.line, expected.commanded
+    if not len(pattern):
+        return _open(Kind.FREEZE, f"{line} never moved, so it could not freeze", line)
+    if len(pattern) == commanded:
+        text = f"{line} moved until its last commanded edge"
+        return Finding(Kind.FREEZE, Outcome.PASS, text, line)
+    last_ns, due_ns = int(pattern.times[-1]), expected.duration_ns - expected.hold_ns
+    measured = last_ns - int(pattern.times[0])
+    uncertainty = course.capture.clock.interval_uncertainty_ns(measured)
+    limits = (due_ns - expected.drift_ns - int(due_ns * expected.rate_ppm / 1e6), None)
+    text = (
+        f"{line} stopped {_word(int(pattern.levels[-1]))} after {len(pattern)} of {commanded} "
+        f"commanded edges, {ms(measured)} after the first, expected {ms(due_ns)}"
+    )
+    edge = {"seqno": int(pattern.seqnos[-1]), "time_ns": last_ns}
+    finding = judged(Kind.FREEZE, text, line, measured, limits, uncertainty, **edge)
+    return finding.weakened(_TOO_SHORT) if course.is_cut_short else finding
 
 
-def _final_level(capture: Capture, expected: Expectation) -> Iterator[Finding]:
+def _start_latency(course: Course) -> Iterator[Finding]:
+    """From the command to the first edge, where a limit is set."""
+    capture, expected = course.capture, course.expected
+    line, limit_ns, commanded = expected.line, expected.start_latency_ns, capture.commanded
+    if limit_ns is None:
+        return
+    if commanded is None:
+        text = f"{line} start: this observer cannot know when the run was started"
+        yield _open(Kind.START_LATENCY, text, line)
+        return
+    moved = len(course.pattern) > 0
+    first_ns = int(course.pattern.times[0]) if moved else capture.end_ns
+    latency_ns = first_ns - commanded.time_ns
+    uncertainty = capture.clock.interval_uncertainty_ns(latency_ns) + commanded.uncertainty_ns
+    text = (
+        f"{line} start: {'first edge' if moved else 'no edge until'} {ms(latency_ns)} after the "
+        f"command, expected within {ms(limit_ns)}, uncertainty {ms(uncertainty)}"
+    )
+    # Not before the command, either; but a quick start is no doubtful one.
+    limits = (-uncertainty, limit_ns) if latency_ns < 0 else (None, limit_ns)
+    finding = judged(Kind.START_LATENCY, text, line, latency_ns, limits, uncertainty)
+    silent = not moved and finding.outcome is Outcome.PASS
+    yield finding.weakened(_TOO_SHORT) if silent else finding
+
+
+def _final_level(course: Course) -> Iterator[Finding]:
     """The level that the guest left, and how long it was held until the line was let go."""
-    edges, let_go_ns = capture.of_line(expected.line), _let_go_ns(capture, expected)
-    driven = _driven(edges, let_go_ns, expected)
-    level = int(driven[-1]["level"]) if len(driven) else capture.initial_levels[expected.line]
-    began_ns = int(driven[-1]["time_ns"]) if len(driven) else capture.start_ns
-    ended_ns = min([let_go_ns, *edges["time_ns"][len(driven) : len(driven) + 1].tolist()])
-    outcome = Outcome.PASS if level == expected.final_level else Outcome.FAIL
-    text = f"{expected.line} ended {_word(level)}, expected {_word(expected.final_level)}"
-    yield Finding(
-        Kind.FINAL_LEVEL, outcome, text, expected.line, level, (expected.final_level,) * 2, 0
-    )
-    yield _hold_time(capture, expected, began_ns, ended_ns)
+    capture, expected, edges = course.capture, course.expected, course.edges
+    driven = _driven(course)
+    level = int(driven.levels[-1]) if len(driven) else capture.initial_levels[expected.line]
+    wanted = expected.final_level
+    text = f"{expected.line} ended {_word(level)}, expected {_word(wanted)}"
+    finding = judged(Kind.FINAL_LEVEL, text, expected.line, level, (wanted, wanted))
+    yield finding.weakened(_TOO_SHORT) if course.is_cut_short else finding
+    began_ns = int(driven.times[-1]) if len(driven) else capture.start_ns
+    ends = [_let_go_ns(course), *edges.times[len(driven) : len(driven) + 1].tolist()]
+    yield _hold_time(course, began_ns, min(ends))
 
 
-def _let_go_ns(capture: Capture, expected: Expectation) -> int:
-    """When the line first stopped being an output; the end of the capture if it did not."""
-    changes = [c for c in capture.modes if c.line == expected.line]
-    return next((c.time_ns for c in changes if c.mode != "out"), capture.end_ns)
+def _let_go_ns(course: Course) -> int:
+    """When the line was let go; the end of the capture if that was not seen."""
+    return course.capture.end_ns if course.let_go_ns is None else course.let_go_ns
 
 
-def _driven(edges: _Edges, let_go_ns: int, expected: Expectation) -> _Edges:
+def _driven(course: Course) -> Edges:
     """The edges without the one by which a line that was left on went dark.
 
     The tender switches it off just before it lets go. Where that edge is not
     expected, it is known by the off that was not held.
     """
-    if expected.final_level:
-        return edges[: expected.commanded]
-    if len(edges) <= expected.commanded or edges[-1]["level"]:
+    expected, edges = course.expected, course.edges
+    if expected.final_level or expected.initial_level:
+        return edges[: expected.initial_level + expected.commanded]
+    if len(edges) <= expected.commanded or edges.levels[-1]:
         return edges
-    held_ns = let_go_ns - int(edges[-1]["time_ns"])
+    held_ns = _let_go_ns(course) - int(edges.times[-1])
     return edges[:-1] if held_ns < _least_hold_ns(expected) else edges
 
 
@@ -248,79 +299,91 @@ def _least_hold_ns(expected: Expectation) -> int:
     return expected.hold_ns - expected.tolerance_of(expected.hold_ns)
 
 
-def _hold_time(capture: Capture, expected: Expectation, began_ns: int, ended_ns: int) -> Finding:
+def _hold_time(course: Course, began_ns: int, ended_ns: int) -> Finding:
+    expected, capture = course.expected, course.capture
     held_ns, low_ns = ended_ns - began_ns, _least_hold_ns(expected)
     uncertainty = capture.clock.interval_uncertainty_ns(held_ns)
-    outcome, margin = compare(held_ns, low_ns, None, uncertainty)
     text = (
         f"{expected.line} held its last level for {ms(held_ns)}, expected at least "
         f"{ms(expected.hold_ns)} - {ms(expected.hold_ns - low_ns)}, uncertainty {ms(uncertainty)}, "
-        f"from +{ms(began_ns - capture.start_ns)}"
+        f"from {_since_start(course, began_ns)}"
     )
-    return Finding(
-        Kind.HOLD_TIME,
-        outcome,
-        text,
-        expected.line,
-        held_ns,
-        (low_ns, None),
-        uncertainty,
-        margin,
-        time_ns=began_ns,
+    finding = judged(
+        Kind.HOLD_TIME, text, expected.line, held_ns, (low_ns, None), uncertainty, time_ns=began_ns
     )
+    may_go_on = ended_ns == capture.end_ns and not course.is_over
+    doubtful = course.is_cut_short or (may_go_on and finding.outcome is Outcome.FAIL)
+    return finding.weakened(_TOO_SHORT) if doubtful else finding
 
 
-def _release(capture: Capture, expected: Expectation) -> Iterator[Finding]:
-    """The line was an input, was driven, and is an input again; dark in the end."""
-    edges = capture.of_line(expected.line)
-    level = int(edges[-1]["level"]) if len(edges) else capture.initial_levels[expected.line]
-    if level:
-        text = f"{expected.line} is still on at the end of the capture"
-        yield Finding(Kind.RELEASE, Outcome.FAIL, text, expected.line, level)
-    if capture.sees_modes:
-        yield _directions(capture, expected)
-    elif not level:
-        text = f"{expected.line} is off at the end (this observer cannot see directions)"
-        yield Finding(Kind.RELEASE, Outcome.PASS, text, expected.line, level)
+def _release(course: Course) -> Iterator[Finding]:
+    """The line was an input, was driven, and is an input again; as before in the end."""
+    line, level, wanted = course.expected.line, course.level_at_end, course.expected.initial_level
+    found = [_directions(course)] if course.capture.sees_modes else []
+    if level != wanted:
+        text = f"{line} is still {_word(level)} at the end of the capture"
+        found.insert(0, Finding(Kind.RELEASE, Outcome.FAIL, text, line, level))
+    for finding in found:
+        early = finding.outcome is Outcome.FAIL and not course.is_over
+        yield finding.weakened(_TOO_SHORT) if early else finding
 
 
-def _directions(capture: Capture, expected: Expectation) -> Finding:
+def _directions(course: Course) -> Finding:
     """Driven once and then released; what moves while it is not driven, somebody else moved."""
-    changes = [c for c in capture.modes if c.line == expected.line]
-    modes = [capture.initial_modes[expected.line], *(c.mode for c in changes)]
-    text = f"{expected.line} was {', then '.join(modes)}; expected in, then out, then in"
+    capture, line = course.capture, course.expected.line
+    changes = [c for c in capture.modes if c.line == line]
+    modes = [capture.initial_modes[line], *(c.mode for c in changes)]
+    text = f"{line} was {', then '.join(modes)}; expected in, then out, then in"
     if modes != ["in", "out", "in"]:
-        return Finding(Kind.RELEASE, Outcome.FAIL, text, expected.line)
-    times = capture.of_line(expected.line)["time_ns"]
-    stray = int(np.sum((times < changes[0].time_ns) | (times > changes[1].time_ns)))
-    outcome = Outcome.FAIL if stray else Outcome.PASS
-    text += f"; {stray} edges while it was not driven"
-    return Finding(Kind.RELEASE, outcome, text, expected.line, stray, (0, 0), 0)
+        return Finding(Kind.RELEASE, Outcome.FAIL, text, line)
+    times = course.seen.times
+    stray = int(((times < changes[0].time_ns) | (times > changes[1].time_ns)).sum())
+    text += f"; {counted(stray, 'edge')} while it was not driven"
+    return judged(Kind.RELEASE, text, line, stray, (0, 0))
 
 
-def _foreign(capture: Capture, expected: Expectation) -> Iterator[Finding]:
+def _foreign(course: Course) -> Iterator[Finding]:
     """No other line may move or change its function."""
-    others = [name for name in capture.lines if name != expected.line]
-    strangers = capture.edges[capture.edges["line"] != capture.lines.index(expected.line)]
-    moved = {capture.lines[index] for index in np.unique(strangers["line"])}
-    switched = {c.line for c in capture.modes} - {expected.line}
-    for name in sorted(moved | switched):
-        yield _moved(capture, name)
-    if not moved | switched:
-        text = f"none of the {len(others)} other observed lines moved"
-        yield Finding(Kind.FOREIGN, Outcome.PASS, text, None, 0, (0, 0), 0)
+    capture, others = course.capture, set(_others(course))
+    moved = {capture.lines[index] for index in np.unique(capture.edges["line"])}
+    guilty = sorted(others & (moved | {change.line for change in capture.modes}))
+    for name in guilty:
+        yield _moved(course, name)
+    if others and not guilty:
+        text = f"{counted(len(others), 'other line')} observed, none of them moved"
+        yield judged(Kind.FOREIGN, text, None, 0, (0, 0))
 
 
-def _moved(capture: Capture, name: str) -> Finding:
-    edges = capture.of_line(name)
+def _others(course: Course) -> list[str]:
+    """The observed lines that must not move."""
+    expected = course.expected
+    return [n for n in course.capture.lines if n != expected.line and n not in expected.may_move]
+
+
+def _moved(course: Course, name: str) -> Finding:
+    edges, capture = Edges.of(course.capture, name), course.capture
     changes = [c for c in capture.modes if c.line == name]
-    first_ns = min([int(t) for t in edges["time_ns"][:1]] + [c.time_ns for c in changes[:1]])
+    first_ns = min([*edges.times[:1].tolist(), *(c.time_ns for c in changes[:1])])
     directions = ", then ".join(c.mode for c in changes) or "kept"
     text = (
-        f"{name} should not have moved: {len(edges)} edges, direction {directions}, "
-        f"first at +{ms(first_ns - capture.start_ns)}"
+        f"{name} should not have moved: {counted(len(edges), 'edge')}, direction {directions}, "
+        f"first at {_since_start(course, first_ns)}"
     )
     return Finding(Kind.FOREIGN, Outcome.FAIL, text, name, len(edges), (0, 0), 0, time_ns=first_ns)
+
+
+def _unseen(course: Course, findings: list[Finding]) -> Iterator[Unseen]:
+    """What nothing was found out about, for this observer is blind to it."""
+    found = {finding.kind for finding in findings}
+    if Kind.RELEASE not in found:
+        text = f"{course.expected.line} is {_word(course.level_at_end)} at the end, but "
+        yield Unseen(Kind.RELEASE, text + "this observer cannot see directions")
+    if Kind.FOREIGN not in found:
+        free = ", ".join(course.expected.may_move)
+        yield Unseen(
+            Kind.FOREIGN,
+            "no other line was observed" + (f" but {free}, free to move" if free else ""),
+        )
 
 
 def _word(level: int) -> str:

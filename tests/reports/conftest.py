@@ -48,15 +48,19 @@ class Made:
     """Fields of `run.json` that differ."""
 
     def times_ns(self) -> list[int]:
-        """Every edge, the release included, on the clock of the observer."""
+        """Every edge that happens, the release included, on the clock of the observer."""
+        times = self._all_times_ns()
+        return times[: len(times) - self.missing]
+
+    def _all_times_ns(self) -> list[int]:
+        """The same, and those that the unikernel commands and that never happen."""
         period_ns = self.on_ns + self.off_ns
         edges = range(2 * (self.cycles + self.final_level))
         times = [i // 2 * period_ns + i % 2 * self.on_ns for i in edges]
         if self.final_level:
             times[-1] = times[-2] + self.off_ns
         late = [*self.late_ns, *[0] * len(times)]
-        due = [STARTED_NS + self.first_edge_ns + t + d for t, d in zip(times, late, strict=False)]
-        return due[: len(due) - self.missing]
+        return [STARTED_NS + self.first_edge_ns + t + d for t, d in zip(times, late, strict=False)]
 
     def capture(self) -> Capture:
         """What the observer saw."""
@@ -76,15 +80,17 @@ class Made:
             initial_modes={"led": "in", "gpio3": "in"},
             modes=(ModeChange(first_ns, "led", "out"), ModeChange(released_ns, "led", "in")),
             heartbeat=Heartbeat(1_000, 2_000_000, self.stalls),
+            outlasts_run=True,
         )
 
     def console(self) -> str:
         """What the unikernel printed."""
         count = 2 * self.cycles + self.final_level
         trips = [self.round_trips_ns[i % len(self.round_trips_ns)] for i in range(count)]
+        called_ns = [time_ns - STARTED_NS for time_ns in self._all_times_ns()]
         rows = [
-            f"led,{i},{1 - i % 2},{1000 * i},{1000 * i},{1000 * i + trip}\n"
-            for i, trip in enumerate(trips)
+            f"led,{i},{1 - i % 2},{at_ns},{at_ns},{at_ns + trip}\n"
+            for i, (at_ns, trip) in enumerate(zip(called_ns, trips, strict=False))
         ]
         return f"led-begin,100\n{''.join(rows)}led-end,{count}\nSUCCESS\n"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from rig.capture import Capture, Clock, ClockKind, Heartbeat, ModeChange, Stall, edge_array
+from rig.capture import Capture, Clock, ClockKind, Heartbeat, Instant, ModeChange, Stall, edge_array
 from rig.verdict import Expectation
 
 MS = 1_000_000
@@ -17,6 +17,7 @@ START_NS = 1_700_000_000 * 10**9
 LINES = ("gpio3", "led", "gpio4")
 STEADY = Heartbeat(beats=1000, worst_ns=2 * MS)
 CLOCK = Clock(ClockKind.EMULATOR, resolution_ns=1000, accuracy_ppm=0.0, latency_ns=299_000)
+STARTED = Instant(START_NS + 10 * MS, uncertainty_ns=0)
 UNCERTAINTY_NS = 300_000
 """Of every interval by `CLOCK`."""
 DARK_BEFORE_RELEASE_NS = 100_000
@@ -47,6 +48,8 @@ class Scene:
     lost: int = 0
     overrun: bool = False
     heartbeat: Heartbeat | None = STEADY
+    commanded: Instant | None = STARTED
+    outlasts_run: bool = True
 
     @property
     def led(self) -> list[tuple[int, int]]:
@@ -76,6 +79,8 @@ class Scene:
             initial_modes=self.initial_modes,
             modes=tuple(self.modes),
             heartbeat=self.heartbeat,
+            commanded=self.commanded,
+            outlasts_run=self.outlasts_run,
         )
 
 
@@ -103,6 +108,19 @@ def good(expected: Expectation = TEN_BLINKS, jitter_ns: int = 0, seed: int = 0) 
 
 def _driven(expected: Expectation) -> int:
     return 2 * expected.cycles + expected.final_level
+
+
+def records(scene: Scene | None = None, count: int = 20, called_ns: int = 50_000) -> list[str]:
+    """What a guest prints that has switched the LED as in this scene, hypercall by hypercall.
+
+    Its clock started at 1 s when the scene did; an edge comes in the middle of its hypercall.
+    """
+    moves = (scene or good()).led[:count]
+    begun = [(time_ns - START_NS + 1000 * MS - called_ns // 2, level) for time_ns, level in moves]
+    return [
+        f"led,{n},{level},{at_ns},{at_ns},{at_ns + called_ns}\n"
+        for n, (at_ns, level) in enumerate(begun)
+    ]
 
 
 def stuck_high(scene: Scene) -> None:
@@ -178,10 +196,11 @@ def on_another_line(scene: Scene) -> None:
 
 
 def cut_off(scene: Scene) -> None:
-    """The run ends in the seventh on-time."""
+    """The capture ends in the seventh on-time, and nobody knows whether the run did."""
     scene.led = scene.led[:13]
     scene.end_ns = scene.led[-1][0] + 10 * MS
     scene.modes.pop()
+    scene.outlasts_run = False
 
 
 def ended_on(scene: Scene) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from blinks import TEN_BLINKS, good, stuck_low
+from blinks import TEN_BLINKS, good, records, stuck_low
 from pydantic import ValidationError
 
 import rig
@@ -39,7 +39,7 @@ FILES = {
     "gpio-after.json",
     "verdict.json",
 }
-RECORDS = "".join(f"led,{n},{1 - n % 2},{n},{n},{n + 1}\n" for n in range(20))
+RECORDS = "".join(records())
 CONSOLE = f"led-begin,1\n{RECORDS}led-end,20\nSUCCESS\n"
 STATE = GpioState(
     chips=(Chip(label="pinctrl-bcm2835", base=458, ngpio=54),),

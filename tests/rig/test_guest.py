@@ -4,10 +4,33 @@ from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
+from blinks import (
+    ENDS_ON,
+    MS,
+    TEN_BLINKS,
+    UNCERTAINTY_NS,
+    Defect,
+    Scene,
+    cut_off,
+    ended_on,
+    good,
+    inverted,
+    one_off_skipped,
+    records,
+    stuck_low,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig.guest import SCHEMA, judge_console, judge_exit_status, judge_records, parse_records
+from rig.expectation import Expectation
+from rig.guest import (
+    SCHEMA,
+    judge_against_pin,
+    judge_console,
+    judge_exit_status,
+    judge_records,
+    parse_records,
+)
 from rig.verdict import Finding, Kind, Outcome
 
 COUNT = 12
@@ -190,9 +213,127 @@ def test_each_wanted_text_is_a_finding_and_a_missing_one_fails() -> None:
     assert [(f.outcome, f.text) for f in found] == [
         (Outcome.PASS, "console says 'SUCCESS'"),
         (Outcome.FAIL, "console does not say 'Solo5: LED'"),
-        (Outcome.PASS, "console says 'cycles=6'"),
+        (Outcome.FAIL, "console does not say 'cycles=6'"),
     ]
     assert {f.kind for f in found} == {Kind.CONSOLE}
+
+
+@pytest.mark.parametrize(
+    ("console", "outcome"),
+    [
+        ("SUCCESS", Outcome.PASS),
+        ("Solo5\r\n  SUCCESS \r\nbye", Outcome.PASS),
+        ("10 %\r20 %\rSUCCESS\r", Outcome.PASS),
+        ("NO SUCCESS\n", Outcome.FAIL),
+        ("SUCCESSFUL\n", Outcome.FAIL),
+        ("SUC\nCESS\n", Outcome.FAIL),
+    ],
+)
+def test_a_wanted_text_is_a_whole_line(console: str, outcome: Outcome) -> None:
+    (finding,) = judge_console(console, ("SUCCESS",))
+    assert finding.outcome is outcome
+
+
+# Beside the pin.
+
+
+def against_pin(
+    scene: Scene, printed: list[str] | None = None, expected: Expectation = TEN_BLINKS
+) -> dict[Kind, Finding]:
+    lines = records(scene, expected.commanded) if printed is None else printed
+    console = "".join(lines) + f"led-end,{len(lines)}\n"
+    found = judge_against_pin(console, parse_records(console), scene.capture(), expected)
+    return {finding.kind: finding for finding in found}
+
+
+@pytest.mark.parametrize("expected", [TEN_BLINKS, ENDS_ON], ids=["ends-off", "ends-on"])
+def test_a_pin_that_did_what_the_guest_says_passes(expected: Expectation) -> None:
+    found = against_pin(good(expected), expected=expected)
+    assert {finding.outcome for finding in found.values()} == {Outcome.PASS}
+    assert found.keys() == {Kind.GUEST_EDGES, Kind.GUEST_TIMING}
+
+
+def test_a_release_of_a_line_that_is_pulled_up_is_no_edge_of_the_guest() -> None:
+    pulled_up = Expectation.model_validate({**TEN_BLINKS.model_dump(), "initial_level": 1})
+    scene = good()
+    printed = records(scene)
+    scene.initial_levels["led"] = 1
+    taken_ns, released_ns = (change.time_ns for change in scene.modes)
+    scene.led = [(taken_ns, 0), *scene.led, (released_ns, 1)]
+    found = against_pin(scene, printed, pulled_up)
+    assert {finding.outcome for finding in found.values()} == {Outcome.PASS}
+
+
+def test_the_guest_is_not_asked_how_often_it_should_have_blinked() -> None:
+    more = TEN_BLINKS.model_copy(update={"cycles": 12})
+    assert against_pin(good(), expected=more)[Kind.GUEST_EDGES].outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (stuck_low, "so led should show 20 edges; it shows 0, not of the same levels"),
+        (one_off_skipped, "so led should show 20 edges; it shows 18, not of the same levels"),
+        (inverted, "so led should show 20 edges; it shows 20, not of the same levels"),
+        (ended_on, "so led should show 20 edges; it shows 22, not of the same levels"),
+    ],
+)
+def test_a_pin_that_did_something_else_than_the_guest_says_fails(spoil: Defect, text: str) -> None:
+    scene = good()
+    printed = records(scene)
+    spoil(scene)
+    found = against_pin(scene, printed)
+    assert found[Kind.GUEST_EDGES].outcome is Outcome.FAIL
+    assert found[Kind.GUEST_EDGES].text == f"guest set 20 levels, {text}"
+    assert found[Kind.GUEST_TIMING].outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_level_that_the_guest_set_twice_has_no_second_edge() -> None:
+    scene = good()
+    printed = records(scene)
+    printed[7] = printed[7].replace("led,7,0", "led,7,1")
+    assert against_pin(scene, printed)[Kind.GUEST_EDGES].outcome is Outcome.FAIL
+
+
+def test_a_capture_that_ends_too_early_does_not_contradict_the_guest() -> None:
+    scene = good()
+    printed = records(scene)
+    cut_off(scene)
+    (edges, timing) = against_pin(scene, printed).values()
+    assert edges.outcome is timing.outcome is Outcome.INCONCLUSIVE
+    assert edges.text.endswith("[not believed: the capture ends too early]")
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize(
+    ("beyond_ns", "outcome"),
+    [
+        (5 * MS - UNCERTAINTY_NS, Outcome.PASS),
+        (5 * MS - UNCERTAINTY_NS + 1, Outcome.INCONCLUSIVE),
+        (5 * MS + UNCERTAINTY_NS, Outcome.INCONCLUSIVE),
+        (5 * MS + UNCERTAINTY_NS + 1, Outcome.FAIL),
+    ],
+)
+def test_times_of_the_guest_agree_within_the_tolerance_and_the_length_of_its_hypercalls(
+    side: int, beyond_ns: int, outcome: Outcome
+) -> None:
+    scene = good()
+    printed = records(scene, called_ns=50_000)
+    time_ns, level = scene.led[-1]
+    scene.led[-1] = (time_ns + side * (50_000 + beyond_ns), level)
+    finding = against_pin(scene, printed)[Kind.GUEST_TIMING]
+    assert finding.outcome is outcome
+    assert finding.measured == side * beyond_ns
+    assert f"{'longer' if side > 0 else 'shorter'} than the guest's stamps allow" in finding.text
+    assert finding.text.endswith(", from record 18")
+
+
+def test_a_record_that_is_not_whole_is_not_compared() -> None:
+    found = against_pin(good(), [*records()[:-1], "led,20,0,1,1,1\n"])
+    assert {finding.outcome for finding in found.values()} == {Outcome.INCONCLUSIVE}
+    assert {finding.text for finding in found.values()} == {
+        "the guest's record is not whole, so the pin was not compared with it"
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from robot.api import ExecutionResult, logger
+from robot.api import ExecutionResult, SkipExecution, logger
 
 import reports
 from rig import keywords as module
@@ -22,12 +23,15 @@ from rig.errors import BenchError, BenchFileError, TargetError
 from rig.keywords import RigLibrary, Run
 from rig.session import Session
 from rig.targets.shell import Result
-from rig.verdict import Expectation, Finding, Kind, Outcome, Verdict
+from rig.verdict import Expectation, Finding, Kind, Outcome, Unseen, Verdict
 
 REPOSITORY = Path(__file__).parents[2]
 MS = timedelta(milliseconds=1)
 BLINK = (1, 200 * MS, 200 * MS)
-ONLY_WHEN_BAD = {Kind.INCOMPLETE, Kind.STALL}
+NOT_ALWAYS = {
+    *(Kind.INCOMPLETE, Kind.STALL, Kind.QUALIFICATION),
+    *(Kind.DUTY, Kind.JITTER, Kind.START_LATENCY),
+}
 EXPECTED = Expectation(line="led", cycles=1, on_ns=2, off_ns=2, tolerance_ns=1)
 
 
@@ -97,7 +101,10 @@ Should = Callable[[RigLibrary, Run], None]
 SHOULD: dict[str, tuple[Should, set[Kind]]] = {
     "blinked": (
         RigLibrary.led_should_have_blinked_as_commanded,
-        {Kind.INITIAL_LEVEL, Kind.COUNT, Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD},
+        {
+            *(Kind.INITIAL_LEVEL, Kind.GLITCH, Kind.COUNT, Kind.FREEZE),
+            *(Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD, Kind.DRIFT),
+        },
     ),
     "ended": (
         lambda library, run: library.led_should_have_ended(run, "off"),
@@ -111,7 +118,10 @@ SHOULD: dict[str, tuple[Should, set[Kind]]] = {
     "as before": (RigLibrary.target_should_be_as_before, {Kind.CLEANUP}),
     "succeeded": (
         RigLibrary.unikernel_should_have_succeeded,
-        {Kind.CONSOLE, Kind.GUEST_RECORD, Kind.EXIT_STATUS},
+        {
+            *(Kind.CONSOLE, Kind.EXIT_STATUS),
+            *(Kind.GUEST_RECORD, Kind.GUEST_EDGES, Kind.GUEST_TIMING),
+        },
     ),
     "pass": (RigLibrary.verdict_should_be_pass, set(Kind)),
 }
@@ -134,7 +144,7 @@ def run_with(*findings: Finding) -> Run:
 
 
 def all_but(*kinds: Kind) -> list[Finding]:
-    return [finding(kind) for kind in Kind if kind not in kinds and kind not in ONLY_WHEN_BAD]
+    return [finding(kind) for kind in Kind if kind not in kinds and kind not in NOT_ALWAYS]
 
 
 @each_keyword
@@ -158,12 +168,57 @@ def test_a_keyword_fails_on_each_finding_that_does_not_pass(
 
 @each_kind
 def test_a_keyword_fails_on_what_was_not_found_out(should: Should, kind: Kind) -> None:
-    if kind in ONLY_WHEN_BAD:
+    if kind in NOT_ALWAYS:
         should(RigLibrary(), run_with(*all_but(kind)))
         return
     with pytest.raises(AssertionError) as caught:
         should(RigLibrary(), run_with(*all_but(kind)))
     assert str(caught.value) == f"INCONCLUSIVE\n  nothing was found out about {kind}"
+
+
+def blind_to(*kinds: Kind, findings: tuple[Finding, ...] = ()) -> Run:
+    """A run whose observer cannot see these kinds."""
+    run = run_with(*all_but(*kinds, *(f.kind for f in findings)), *findings)
+    run.verdict = replace(run.verdict, unseen=tuple(Unseen(k, f"{k} unseen") for k in kinds))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("should", "kind"),
+    [
+        (RigLibrary.no_other_pin_should_have_moved, Kind.FOREIGN),
+        (RigLibrary.line_should_have_been_exported_driven_and_released, Kind.RELEASE),
+    ],
+)
+def test_a_keyword_on_what_the_observer_cannot_see_skips_and_says_why(
+    should: Should, kind: Kind
+) -> None:
+    with pytest.raises(SkipExecution, match=f"^{kind} unseen$"):
+        should(RigLibrary(), blind_to(kind))
+
+
+def test_a_verdict_passes_on_all_that_its_observer_can_see() -> None:
+    RigLibrary().verdict_should_be_pass(blind_to(Kind.FOREIGN, Kind.RELEASE))
+
+
+def test_what_is_seen_to_fail_is_not_skipped_for_what_is_not_seen() -> None:
+    run = blind_to(Kind.FOREIGN, findings=(finding(Kind.COUNT, Outcome.FAIL),))
+    with pytest.raises(AssertionError, match="count is as it is"):
+        RigLibrary().verdict_should_be_pass(run)
+
+
+def test_a_defect_need_not_show_where_the_observer_is_blind() -> None:
+    run = blind_to(Kind.RELEASE, findings=(finding(Kind.CLEANUP, Outcome.FAIL),))
+    RigLibrary().defect_should_be_caught(run, "release", "cleanup")
+    with pytest.raises(AssertionError, match="failing cleanup, expected count"):
+        RigLibrary().defect_should_be_caught(run, "release", "count")
+
+
+def test_a_defect_that_cannot_be_seen_at_all_is_skipped() -> None:
+    with pytest.raises(SkipExecution, match=r"^release unseen; foreign-pin unseen$"):
+        RigLibrary().defect_should_be_caught(
+            blind_to(Kind.RELEASE, Kind.FOREIGN), "release", "foreign-pin"
+        )
 
 
 def test_the_worst_of_several_findings_comes_first() -> None:

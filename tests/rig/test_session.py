@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from blinks import LINES, TEN_BLINKS, Defect, good, stalled, stuck_low
+from blinks import LINES, START_NS, TEN_BLINKS, Defect, good, records, stalled, stuck_low
 from references import record_for
 
 from rig import session as module
@@ -25,10 +25,10 @@ from rig.targets.shell import Result
 from rig.verdict import Finding, Kind, Outcome, Verdict
 
 AARCH64, X86_64, RISC_V = 183, 62, 243
-RECORDS = "".join(f"led,{n},{1 - n % 2},{n},{n},{n + 1}\n" for n in range(20))
+RECORDS = "".join(records())
 CONSOLE = f"led-begin,1\n{RECORDS}led-end,20\nSUCCESS\n"
 HEADER = Chip(label="pinctrl-bcm2835", base=458, ngpio=54)
-COMMANDED = Instant(123, 4)
+COMMANDED = Instant(START_NS + 7, 4)
 ORDER = Order(
     suite="Led",
     test="LED Blinks",
