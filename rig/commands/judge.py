@@ -151,6 +151,7 @@ def _text(source: Path, capture: Capture, verdict: Verdict) -> str:
     """The outcome, what keeps it from PASS, the rest, and what was measured with."""
     passed = [f for f in verdict.findings if f.outcome is Outcome.PASS]
     findings = [f"  {f.outcome}: {f.text}" for f in (*verdict.not_passed(), *passed)]
+    findings += [f"  not seen: {unseen.kind}: {unseen.text}" for unseen in verdict.unseen]
     clock = capture.clock
     measured = (
         f"{len(capture.edges)} edges on {len(capture.lines)} lines in "

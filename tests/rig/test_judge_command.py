@@ -113,7 +113,8 @@ def test_a_foreign_recording_fails_when_it_is_bad(tmp_path: Path, rig: Rig, yaml
     assert lines[0] == f"FAIL: {path}"
     assert lines[1].startswith("  FAIL: led on-time: worst of 10 is 210.000 ms")
     outcomes = [line.split(":")[0].strip() for line in lines[1:-1]]
-    assert outcomes == sorted(outcomes, key=["FAIL", "INCONCLUSIVE", "PASS"].index)
+    assert outcomes == sorted(outcomes, key=["FAIL", "INCONCLUSIVE", "PASS", "not seen"].index)
+    assert "  not seen: foreign-pin: no other line was observed" in lines
 
 
 def test_an_instrument_too_coarse_for_the_tolerance_cannot_tell(
