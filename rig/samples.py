@@ -24,8 +24,8 @@ MOST_UNIT_BYTES = 8
 MOST_RATE_HZ = 9_000_000_000
 """One second of samples in nanoseconds times this still fits 63 bits."""
 _NS = 1_000_000_000
-_BLOCK_BYTES = 1 << 18
-"""Stays in a core's second cache together with its changes."""
+_BLOCK_BYTES = 1 << 20
+"""So many that the calls into NumPy cost little, so few that caches hold them."""
 
 Samples = NDArray[np.unsignedinteger]
 Chunk = bytes | bytearray | memoryview
