@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from rig.errors import BenchFileError
 from rig.expectation import Milliseconds, TimingLimits, in_ns
 from rig.facts_file import Facts, FactsFile, read_facts_file
+from rig.samples import MOST_RATE_HZ
 
 LINES_OF_PI = 54
 """GPIO lines of the BCM2835 to BCM2837, numbered from 0 (BCM2835 ARM Peripherals, 6.1)."""
@@ -21,6 +22,7 @@ Line = Annotated[int, Field(strict=True, ge=0, lt=LINES_OF_PI)]
 HeaderLine = Annotated[int, Field(strict=True, ge=0, le=27)]
 """GPIO on the 40-pin header."""
 Chip = Annotated[int, Field(strict=True, ge=0)]
+SigrokChannel = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]+$")]
 Seconds = Annotated[int, Field(strict=True, gt=0)]
 Days = Annotated[int, Field(strict=True, gt=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
@@ -108,6 +110,25 @@ class GpiozeroObserver(WiredObserver):
     """Largest error of the rate of its clock."""
 
 
+class SigrokObserver(WiredObserver):
+    """A logic analyzer that sigrok drives."""
+
+    kind: Literal["sigrok"]
+    driver: Annotated[str, Field(pattern=r"^[a-z0-9-]+(:[a-z_]+=[^:]+)*$")]
+    """As `sigrok-cli --driver` takes it: `fx2lafw`, or `demo:analog_channels=0`."""
+    connection: Annotated[str, Field(pattern=r"^[^:\s]+$")] | None = None
+    """The driver's option `conn`, if there is more than one: `1.5` (bus.address) or `0925.3881`."""
+    serial: str | None = None
+    """Or its serial number, as `sigrok-cli --scan` shows it."""
+    samplerate_hz: Annotated[int, Field(strict=True, gt=0, le=MOST_RATE_HZ)]
+    accuracy_ppm: Annotated[float, Field(gt=0, lt=1_000_000)]
+    """Largest error of its clock, from its data sheet."""
+    config: tuple[str, ...] = ()
+    """More settings, each as `sigrok-cli --config` takes it: a threshold voltage, say."""
+    wiring: Annotated[dict[Name, SigrokChannel], Field(min_length=1)]
+    """Line of this bench -> channel, as the analyzer's case and `sigrok-cli --scan` name it."""
+
+
 class Limits(TimingLimits):
     """What this bench can hold; a faster bench has tighter ones."""
 
@@ -138,7 +159,9 @@ class Bench(FactsFile):
 
     name: Name
     target: VirtualPi
-    observer: Annotated[QemuObserver | GpiozeroObserver, Field(discriminator="kind")]
+    observer: Annotated[
+        QemuObserver | GpiozeroObserver | SigrokObserver, Field(discriminator="kind")
+    ]
     lines: Annotated[dict[Name, Line], Field(min_length=1)]
     """Name in suites and captures -> GPIO line of the target."""
     images: Annotated[dict[Name, Path], Field(min_length=1)]

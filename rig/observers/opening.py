@@ -6,6 +6,7 @@ from rig.errors import ObserverError
 from rig.observers.base import Observer
 from rig.observers.gpiozero import Budget, ChildTalk, GpiozeroObserver
 from rig.observers.qemu import QemuObserver
+from rig.observers.sigrok import SigrokObserver
 from rig.observers.two_boards import TwoBoardsObserver
 from rig.targets.base import Target
 from rig.targets.virtual_pi import VirtualPi
@@ -15,6 +16,8 @@ def make_observer(bench: Bench, target: Target) -> Observer:
     """The observer of this bench, not connected yet; made before the target is opened."""
     if isinstance(bench.observer, facts.GpiozeroObserver):
         return _make_gpiozero(bench, bench.observer, target)
+    if isinstance(bench.observer, facts.SigrokObserver):
+        return SigrokObserver(bench.observer)
     return QemuObserver(_virtual(target), bench.line_names(), bench.limits.stall_ns)
 
 
