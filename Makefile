@@ -14,6 +14,7 @@ PACKAGES += patch                  # tenders with a planted defect
 # What the tests need besides.
 TEST_PACKAGES := bats              # runs the tender's tests
 TEST_PACKAGES += cpio              # reads the RAM disk back, independently
+TEST_PACKAGES += sigrok-cli        # the observer for logic analyzers, with its demo device
 TEST_PACKAGES += shellcheck        # lint of the shell scripts
 TEST_PACKAGES += chromium          # opens the report page
 

@@ -1,6 +1,7 @@
 """The observer behind a logic analyzer: sigrok's own demo device, and one that breaks."""
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -17,9 +18,12 @@ from observer_contract import ObserverContract, Subject, Subjects  # noqa: E402
 
 from rig import bench  # noqa: E402
 from rig.capture import ClockKind  # noqa: E402
-from rig.errors import ObserverError  # noqa: E402
+from rig.errors import BenchFileError, ObserverError  # noqa: E402
+from rig.identity import REPOSITORY  # noqa: E402
 from rig.observers import sigrok, sigrok_cli  # noqa: E402
+from rig.observers.opening import make_observer  # noqa: E402
 from rig.observers.sigrok import SigrokObserver  # noqa: E402
+from rig.targets.opening import make_target  # noqa: E402
 
 FAKE = Path(__file__).with_name("fake_sigrok_cli.py")
 ANALYZER = "fx2lafw:conn=1.5 - Saleae Logic with 8 channels: D0 D1 D2 D3 D4 D5 D6 D7"
@@ -397,3 +401,68 @@ def test_line_of_a_scan(line: str, device: tuple[str, str] | None) -> None:
 
     assert (found and (found.connection, found.serial)) == device
     assert found is None or (found.line, len(found.channels)) == (line, 8)
+
+
+BENCH = """\
+observer:
+  kind: sigrok
+  driver: fx2lafw
+  samplerate_hz: 1000000
+  accuracy_ppm: 100
+  wiring:
+    led: D0
+"""
+
+
+@pytest.fixture
+def bench_file(tmp_path: Path) -> Path:
+    """The virtual bench, with an analyzer at its end."""
+    text = (REPOSITORY / "benches" / "virtual.yaml").read_text()
+    without = re.sub(r"^observer:\n(?:  .*\n)+", "", text, flags=re.MULTILINE)
+    path = tmp_path / "desk.yaml"
+    path.write_text(without + BENCH)
+    return path
+
+
+def test_bench_file_with_an_analyzer_makes_its_observer(bench_file: Path) -> None:
+    loaded = bench.load_bench(bench_file)
+
+    target = make_target(loaded)
+    try:
+        assert isinstance(make_observer(loaded, target), SigrokObserver)
+    finally:
+        target.close()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "words"),
+    [
+        ("1000000", "0", r"observer\.samplerate_hz: .* greater than 0, not 0"),
+        ("1000000", "1 MHz", r"observer\.samplerate_hz: .*not '1 MHz'"),
+        (": 100\n", ": 0\n", r"observer\.accuracy_ppm: .* greater than 0, not 0"),
+        ("fx2lafw", "-fx2 lafw", r"observer\.driver: .*not '-fx2 lafw'"),
+        ("D0", "0", r"observer\.wiring\.led: .*string, not 0"),
+        ("D0", "D0-D3", r"observer\.wiring\.led: .*not 'D0-D3'"),
+        ("D0", "D0\n    other: D1", "lines has no other; there are: led"),
+        ("    led: D0", "    {}", r"observer\.wiring: .*at least 1"),
+        ("  driver: fx2lafw\n", "", r"observer\.driver: this key is missing"),
+        ("driver:", "drivr:", r"observer\.drivr: unknown key; allowed: .*driver"),
+    ],
+)
+def test_bench_file_with_a_wrong_analyzer_is_refused(
+    bench_file: Path, right: str, wrong: str, words: str
+) -> None:
+    text = bench_file.read_text()
+    bench_file.write_text(text.replace(BENCH, BENCH.replace(right, wrong)))
+
+    with pytest.raises(BenchFileError, match=words):
+        bench.load_bench(bench_file)
+
+
+def test_example_of_the_page_is_a_bench(bench_file: Path) -> None:
+    page = (REPOSITORY / "docs" / "observers.md").read_text()
+    examples = re.findall(r"```yaml\n(observer:.*?)```", page, re.DOTALL)
+    example = next(text for text in examples if "kind: sigrok" in text)
+    bench_file.write_text(bench_file.read_text().replace(BENCH, example))
+
+    assert isinstance(bench.load_bench(bench_file).observer, bench.SigrokObserver)
