@@ -16,11 +16,13 @@ import pytest
 
 pytest.register_assert_rewrite("observer_contract")
 from blinks import good  # noqa: E402
+from mock_pi import MockKernel, MockPi  # noqa: E402
 from observer_contract import ObserverContract, Subject, Subjects  # noqa: E402
 
 from rig.capture import write_capture  # noqa: E402
 from rig.errors import EvidenceError, ObserverError  # noqa: E402
 from rig.identity import REPOSITORY  # noqa: E402
+from rig.observers import agent  # noqa: E402
 from rig.observers.fake import CLOCK, FakeObserver, Faults, SimulatedPins  # noqa: E402
 from rig.observers.replay import ReplayObserver  # noqa: E402
 from rig.recordings.supplement import Supplement  # noqa: E402
@@ -53,7 +55,23 @@ def replay() -> Iterator[Subject]:
         yield Subject(observer, "led", wait=lambda: None)
 
 
-OBSERVERS = {"fake": fake, "replay": replay}
+@contextmanager
+def gpiozero() -> Iterator[Subject]:
+    """gpiozero's own mock pins, and the real agent beside them."""
+    pi, lost = MockPi(MockKernel()), list[int]()
+
+    def drive(level: int) -> None:
+        drive = pi.drive_unseen if lost else pi.drive
+        lost.clear()
+        drive(level)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(agent, "SETTLE_S", 0.01)
+        patched.setattr(agent, "DRAIN_TIMEOUT_S", 0.1)
+        yield Subject(pi.observer, "led", drive, lambda: lost.append(1))
+
+
+OBSERVERS = {"fake": fake, "gpiozero": gpiozero, "replay": replay}
 
 
 @pytest.fixture(params=OBSERVERS.values(), ids=OBSERVERS)
