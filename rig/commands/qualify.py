@@ -14,6 +14,7 @@ from rig.bench import Bench, load_bench
 from rig.commands.status import Status
 from rig.errors import BenchError
 from rig.identity import REPOSITORY, tool_versions
+from rig.observers.base import Observer
 from rig.observers.qemu import QemuObserver
 from rig.qualification import (
     Leg,
@@ -29,8 +30,13 @@ from rig.reference import PROGRAM, EmulatorReference, Reference, TargetReference
 from rig.session import Session, deployed_path
 from rig.targets.base import MACHINE
 
-INTERVALS_NS = (50_000_000, 10_000_000, 2_000_000, 1_000_000, 200_000, 0)
+INTERVALS_NS = (200_000_000, 50_000_000, 10_000_000, 2_000_000, 1_000_000, 200_000, 0)
 """Of the legs, mean values; the last is as fast as the reference goes."""
+LONGEST_LEG_NS = 40_000_000_000
+"""A slow leg has as many edges as fit into this, but at least `FEWEST_EDGES`."""
+FEWEST_EDGES = 20
+MOST_REPEATS = 2
+"""Of a leg in which this host stalled."""
 
 UNMEASURED_PPM = 500.0
 """What Linux takes an oscillator for that nobody has measured (`tolerance` in adjtimex(2))."""
@@ -46,7 +52,9 @@ class ReferenceKind(StrEnum):
 BenchFile = Annotated[
     Path, typer.Argument(metavar="BENCH", help="The bench file, for example benches/virtual.yaml.")
 ]
-Edges = Annotated[int, typer.Option(min=20, max=100_000, help="How many to send at each rate.")]
+Edges = Annotated[
+    int, typer.Option(min=FEWEST_EDGES, max=100_000, help="How many to send at each rate.")
+]
 LineName = Annotated[str, typer.Option("--line", help="The line to switch, by its name there.")]
 Kind = Annotated[
     ReferenceKind | None,
@@ -78,7 +86,7 @@ def qualify(
         raise typer.BadParameter(f"{bench.file} has no line {line!r}, but: {known}")
     with _session(bench) as session:
         signal = make_reference(session, line, reference, reference_ppm)
-        legs = play(session, signal, line, edges + edges % 2)
+        legs = play_all(session.observer, signal, line, edges + edges % 2)
     analysis = analyse(legs, signal.facts)
     print(table(analysis.legs))
     if analysis.problem:
@@ -125,19 +133,36 @@ def make_reference(
     return TargetReference(session.target, deployed_path(PROGRAM), number, accuracy_ppm)
 
 
-def play(session: Session, signal: Reference, line: str, edges: int) -> list[Leg]:
-    """One leg, and one capture, for each rate."""
+def play_all(observer: Observer, signal: Reference, line: str, edges: int) -> list[Leg]:
+    """One leg for each rate; one in which this host stalled is repeated, at most twice."""
     legs = []
     for number, interval_ns in enumerate(INTERVALS_NS, start=1):
+        count = min(edges, max(FEWEST_EDGES, LONGEST_LEG_NS // max(1, interval_ns)))
         rate = f"about {1e9 / interval_ns:.0f}/s" if interval_ns else "full speed"
-        _tell(f"leg {number} of {len(INTERVALS_NS)}: {edges} edges at {rate}")
-        session.observer.arm()
-        try:
-            sent = signal.play(edges, interval_ns)
-        finally:
-            capture = session.observer.stop()
-        legs.append(Leg(sent, capture, line))
+        _tell(f"leg {number} of {len(INTERVALS_NS)}: {count} edges at {rate}")
+        legs.append(_play_steadily(observer, signal, line, count, interval_ns))
     return legs
+
+
+def _play_steadily(
+    observer: Observer, signal: Reference, line: str, edges: int, interval_ns: int
+) -> Leg:
+    for _ in range(MOST_REPEATS):
+        leg = play(observer, signal, line, edges, interval_ns)
+        if leg.is_steady:
+            return leg
+        _tell("this host stalled; the leg is repeated")
+    return play(observer, signal, line, edges, interval_ns)
+
+
+def play(observer: Observer, signal: Reference, line: str, edges: int, interval_ns: int) -> Leg:
+    """Send so many edges in one capture."""
+    observer.arm()
+    try:
+        sent = signal.play(edges, interval_ns)
+    finally:
+        capture = observer.stop()
+    return Leg(sent, capture, line)
 
 
 def table(legs: tuple[LegResult, ...]) -> str:

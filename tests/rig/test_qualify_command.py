@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,6 +16,7 @@ import pytest
 from references import MS, SimulatedReference
 
 from rig.bench import Bench, load_bench
+from rig.capture import Capture, Heartbeat, Stall
 from rig.cli import main
 from rig.commands import qualify as module
 from rig.commands.qualify import ReferenceKind, make_reference
@@ -68,8 +70,8 @@ def test_a_good_observer_gets_a_budget_beside_its_bench_file(
 ) -> None:
     assert rig(monkeypatch, "qualify", bench.file, "--edges", 21) == 0
     told = capsys.readouterr()
-    assert [line.split()[1:4] for line in told.out.splitlines()[1:7]] == [["22", "22", "0"]] * 6
-    assert "leg 6 of 6: 22 edges at full speed" in told.err
+    assert [line.split()[1:4] for line in told.out.splitlines()[1:8]] == [["22", "22", "0"]] * 7
+    assert "leg 7 of 7: 22 edges at full speed" in told.err
     assert f"{path_of(bench)}, believed for 365 days" in told.out
     record = read_record(path_of(bench), bench)
     assert record is not None
@@ -93,8 +95,35 @@ def test_an_observer_that_loses_edges_is_an_error_and_leaves_no_file(
 ) -> None:
     observer.faults.forget = 6
     assert rig(monkeypatch, "qualify", bench.file, "--edges", 20) == 4
-    assert "of 20 edges at 20/s the observer saw 14 on led" in capsys.readouterr().err
+    assert "of 20 edges at 5/s the observer saw 14 on led" in capsys.readouterr().err
     assert not path_of(bench).exists()
+
+
+def test_a_slow_leg_has_as_many_edges_as_fit_into_its_time(
+    bench: Bench, observer: FakeObserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rig(monkeypatch, "qualify", bench.file, "--edges", 1000) == 0
+    record = read_record(path_of(bench), bench)
+    assert record is not None
+    assert [leg.sent for leg in record.legs] == [200, 800, 1000, 1000, 1000, 1000, 1000]
+
+
+@pytest.mark.parametrize(("stalls", "used"), [(2, 40), (3, 20)])
+def test_a_leg_in_which_this_host_stalled_is_repeated_at_most_twice(
+    bench: Bench, observer: FakeObserver, monkeypatch: pytest.MonkeyPatch, stalls: int, used: int
+) -> None:
+    stop, left = observer.stop, iter(range(stalls))
+    stall = Heartbeat(9, 300 * MS, (Stall(0, 300 * MS, "heartbeat"),))
+
+    def stop_stalled() -> Capture:
+        return replace(stop(), heartbeat=None if next(left, None) is None else stall)
+
+    monkeypatch.setattr(module, "INTERVALS_NS", (50 * MS, 10 * MS))
+    monkeypatch.setattr(observer, "stop", stop_stalled)
+    assert rig(monkeypatch, "qualify", bench.file, "--edges", 20) == 0
+    record = read_record(path_of(bench), bench)
+    assert record is not None
+    assert record.edges == used
 
 
 def test_a_reference_that_is_too_poor_decides_nothing_and_keeps_the_old_file(
@@ -229,4 +258,4 @@ def test_what_is_stored_is_json_for_anybody(
     assert stored["schema"] == "qualification/1"
     assert stored["identity"]["observer.kind"] == "qemu"
     assert stored["reference"]["kind"] == "simulated"
-    assert len(stored["legs"]) == 6
+    assert len(stored["legs"]) == 7
