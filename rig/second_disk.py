@@ -28,9 +28,9 @@ PACKAGES = (
 )
 
 WHEELS = (
-    Wheel(
-        "gpiozero==2.0.1",
-        "8f621de357171d574c0b7ea0e358cb66e560818a47b0eeedf41ce1cdbd20c70b",
+    Wheel(  # 2.0.1 itself opens chip 0 whatever it is asked for
+        "gpiozero==2.0.1.post3",
+        "d491734803a9bc6036602e6b8bbd73fb25c33da88de0fcd11a40e890b8bc2d3b",
     ),
     Wheel(  # gpiozero imports it
         "colorzero==2.0",

@@ -160,8 +160,11 @@ class Kernel:
 
     def holder(self, line: int) -> str:
         """Who uses a line, as the end of a sentence."""
-        status, *_, user = self._lgpio.gpio_get_line_info(self._handle, line)
-        return f"; it is in use by {user!r}" if status == 0 and user else ""
+        try:
+            *_, user = self._lgpio.gpio_get_line_info(self._handle, line)
+        except self._lgpio.error:  # there is no such line
+            return ""
+        return f"; it is in use by {user!r}" if user else ""
 
 
 _INTERRUPT = re.compile(r"\s*\d+:((?:\s+\d+)+)\s+(?:\S+\s+)?(\d+)\s+Edge\s+lg\s*$")
@@ -382,6 +385,11 @@ def open_lgpio(chip: int | None, lines: list[int], pull: str) -> tuple[Pins, dic
         chips = sorted(name for name in os.listdir("/dev") if name.startswith("gpiochip"))
         there = ", ".join(chips) or "none"
         raise RuntimeError(f"cannot open GPIO chip {chip}: {error}; there are: {there}") from error
+    if chip not in (None, factory.chip):
+        raise RuntimeError(
+            f"this gpiozero opens GPIO chip {factory.chip} whatever it is asked for; "
+            f"for chip {chip} it takes 2.0.1.post3 or newer"
+        )
     pins = Pins(factory, SecondsClock(factory), lines, pull, Kernel(lgpio, factory._handle))
     return pins, {"factory": "lgpio", "chip": factory.chip}
 

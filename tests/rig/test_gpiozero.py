@@ -325,10 +325,14 @@ class FakeLgpio(ModuleType):
         return 7
 
     def gpio_claim_input(self, handle: int, line: int, flags: int = 0) -> None:
+        if line > 7:
+            raise self.error("'bad GPIO number'")
         if line == 6:
             raise self.error("'GPIO busy'")
 
     def gpio_get_line_info(self, handle: int, line: int) -> list[Any]:
+        if line > 7:
+            raise self.error("'bad GPIO number'")
         return [0, line, 0, "", "sysfs" if line == 6 else ""]
 
     def gpio_get_mode(self, handle: int, line: int) -> int:
@@ -364,9 +368,25 @@ def test_a_line_in_use_is_refused_with_its_holder(lgpio: FakeLgpio) -> None:
         agent.open_lgpio(0, [5, 6], "floating")
 
 
+def test_a_line_that_the_chip_does_not_have_is_refused(lgpio: FakeLgpio) -> None:
+    with pytest.raises(RuntimeError, match=r"^GPIO 9: error: 'bad GPIO number'$"):
+        agent.open_lgpio(0, [9], "floating")
+
+
 def test_a_missing_chip_is_refused_with_those_that_are_there(lgpio: FakeLgpio) -> None:
     with pytest.raises(RuntimeError, match=r"cannot open GPIO chip 4: can not open.*; there are: "):
         agent.open_lgpio(4, [5], "floating")
+
+
+def test_a_gpiozero_that_takes_another_chip_in_silence_is_refused(
+    lgpio: FakeLgpio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As 2.0.1 does, which forgets what it was asked for."""
+    from gpiozero.pins.lgpio import LGPIOFactory
+
+    monkeypatch.setattr(LGPIOFactory, "chip", property(lambda _: 0))
+    with pytest.raises(RuntimeError, match="opens GPIO chip 0 whatever it is asked for"):
+        agent.open_lgpio(1, [5], "floating")
 
 
 def test_gpiozero_without_lgpio_is_refused(tmp_path: Path) -> None:
