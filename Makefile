@@ -42,7 +42,7 @@ led: image tender ## prove the LED unikernel on the bench: build, boot, blink, j
 
 .PHONY: test
 test: image tender test-setup ## run every check and test, and add them up
-	$(Q)$(PYTHON) tests/run_all.py lint test-python test-tender test-robot
+	$(Q)$(PYTHON) tests/run_all.py lint test-python test-tender test-robot test-two-boards
 
 .PHONY: test-python
 test-python: test-setup ## only the Python unit tests
@@ -55,6 +55,11 @@ test-tender: tender test-setup ## only the tests of tender and unikernels
 .PHONY: test-robot
 test-robot: image tender ## only the Robot suites, on the bench
 	$(Q)$(ROBOT) --outputdir results/robot --xunit $(CURDIR)/results/tests/test-robot.xml robot
+
+.PHONY: test-two-boards
+test-two-boards: image tender ## only the LED suite, observed by the second virtual board
+	$(Q)$(ROBOT) --variable BENCH:benches/virtual-two-boards.yaml --outputdir results/robot-two-boards \
+	--xunit $(CURDIR)/results/tests/test-two-boards.xml robot/led.robot
 
 .PHONY: fuzz
 fuzz: tender fuzz-setup ## fuzz the tender for FUZZ_SECONDS (default 60)
@@ -80,8 +85,8 @@ report: setup ## write the report of the newest run again (RUN=results/... for a
 	.venv/bin/rig report $(RUN)
 
 .PHONY: image
-image: setup ## fetch and make the virtual Pi's boot files
-	$(Q)$(PYTHON) -m rig.image $(if $(filter 1,$(V)),,> /dev/null)
+image: setup ## fetch and make the virtual boards' boot files
+	$(Q)$(PYTHON) -m rig.image --second-board $(if $(filter 1,$(V)),,> /dev/null)
 
 .PHONY: tender
 tender: setup ## build tender and unikernels for both architectures

@@ -95,7 +95,7 @@ def main(targets: list[str]) -> int:
     for target in targets:
         started_s = time.monotonic()
         count = run(target)
-        closing.append(f"{target:<12} {count} in {time.monotonic() - started_s:.0f} s")
+        closing.append(f"{target:<16} {count} in {time.monotonic() - started_s:.0f} s")
         total += count
     print("", *closing, total, sep="\n")
     return 1 if total.failed else 0
