@@ -329,7 +329,10 @@ def _release(course: Course) -> Iterator[Finding]:
 
 
 def _directions(course: Course) -> Finding:
-    """Driven once and then released; what moves while it is not driven, somebody else moved."""
+    """Driven once and then released; what moves while it is not driven, somebody else moved.
+
+    However late an observer's stamps are, they keep the order of what it sees.
+    """
     capture, line = course.capture, course.expected.line
     changes = [c for c in capture.modes if c.line == line]
     modes = [capture.initial_modes[line], *(c.mode for c in changes)]

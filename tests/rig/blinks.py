@@ -50,6 +50,8 @@ class Scene:
     heartbeat: Heartbeat | None = STEADY
     commanded: Instant | None = STARTED
     outlasts_run: bool = True
+    keeps_order: bool = False
+    """Leave the edges as they are, even if their times go back."""
 
     @property
     def led(self) -> list[tuple[int, int]]:
@@ -69,7 +71,7 @@ class Scene:
         ]
         return Capture(
             lines=LINES,
-            edges=edge_array(sorted(rows, key=itemgetter(0))),
+            edges=edge_array(rows if self.keeps_order else sorted(rows, key=itemgetter(0))),
             initial_levels=self.initial_levels,
             start_ns=self.start_ns,
             end_ns=self.end_ns,
@@ -163,7 +165,7 @@ def glitch_within_one_stamp(scene: Scene) -> None:
 def on_and_off_swapped(scene: Scene) -> None:
     """On for the off-time and off for the on-time."""
     duty_shifted(scene, by_ns=100 * MS)
-    _move_release(scene, scene.led[-1][0] + 320 * MS)
+    move_release(scene, scene.led[-1][0] + 320 * MS)
 
 
 def duty_shifted(scene: Scene, by_ns: int = 20 * MS) -> None:
@@ -175,7 +177,7 @@ def slow(scene: Scene) -> None:
     """Everything takes 5 % longer."""
     first_ns = scene.led[0][0]
     scene.led = [(first_ns + (t - first_ns) * 105 // 100, level) for t, level in scene.led]
-    _move_release(scene, scene.led[-1][0] + 320 * MS)
+    move_release(scene, scene.led[-1][0] + 320 * MS)
 
 
 def one_on_time_long(scene: Scene, by_ns: int = 10 * MS) -> None:
@@ -207,7 +209,7 @@ def ended_on(scene: Scene) -> None:
     """It goes on once more at the end, and off only by its release."""
     last_ns, released_ns = scene.led[-1][0], scene.modes[-1].time_ns + 500 * MS
     scene.led += [(last_ns + 300 * MS, 1), (released_ns - DARK_BEFORE_RELEASE_NS, 0)]
-    _move_release(scene, released_ns)
+    move_release(scene, released_ns)
 
 
 def ended_off(scene: Scene) -> None:
@@ -226,9 +228,9 @@ def held_for_80_ms(scene: Scene) -> None:
     if ends_on:
         dark_ns = scene.led[-2][0] + 80 * MS
         scene.led[-1] = (dark_ns, 0)
-        _move_release(scene, dark_ns + DARK_BEFORE_RELEASE_NS)
+        move_release(scene, dark_ns + DARK_BEFORE_RELEASE_NS)
     else:
-        _move_release(scene, scene.led[-1][0] + 80 * MS)
+        move_release(scene, scene.led[-1][0] + 80 * MS)
 
 
 def dark_by_the_release_itself(scene: Scene) -> None:
@@ -281,6 +283,7 @@ def stalled(scene: Scene) -> None:
     scene.heartbeat = Heartbeat(beats=1000, worst_ns=250 * MS, stalls=stalls)
 
 
-def _move_release(scene: Scene, released_ns: int) -> None:
+def move_release(scene: Scene, released_ns: int) -> None:
+    """Let go of the line then, and end the capture a little later."""
     scene.modes[-1] = ModeChange(released_ns, "led", "in")
     scene.end_ns = released_ns + 50 * MS

@@ -106,8 +106,12 @@ def test_a_pulse_is_taken_out_only_if_it_is_surely_too_short(
 def test_an_edge_that_bounces_counts_once_from_where_it_began() -> None:
     scene = good()
     begun_ns = scene.led[4][0]
-    scene.led[5:5] = [(begun_ns + MS, 0), (begun_ns + 2 * MS, 1), (begun_ns + 3 * MS, 0),
-                      (begun_ns + 4 * MS, 1)]  # fmt: skip
+    scene.led[5:5] = [
+        (begun_ns + MS, 0),
+        (begun_ns + 2 * MS, 1),
+        (begun_ns + 3 * MS, 0),
+        (begun_ns + 4 * MS, 1),
+    ]
     verdict = judged(scene)
     assert verdict.failing_kinds() == {Kind.GLITCH}
     assert found(scene, Kind.ON_TIME).margin == 5 * MS - UNCERTAINTY_NS
