@@ -199,12 +199,19 @@ class Capture:
 
     def of_line(self, line: str) -> NDArray[np.void]:
         """The edges of one line, in time order."""
-        mine: NDArray[np.bool_] = self.edges["line"] == self.lines.index(line)
-        return self.edges[mine]
+        return _of_line(self.edges, self.lines.index(line), len(self.lines))
 
     def __iter__(self) -> Iterator[Edge]:
         for time_ns, line, level, seqno in self.edges.tolist():
             yield Edge(time_ns, self.lines[line], level, seqno)
+
+
+def _of_line(edges: NDArray[np.void], line: int, lines: int) -> NDArray[np.void]:
+    """The edges of one of so many lines; not a copy if there is only one."""
+    if lines == 1:
+        return edges
+    mine: NDArray[np.void] = edges[edges["line"] == line]
+    return mine
 
 
 def edge_array(edges: Sequence[tuple[int, int, int, int]]) -> NDArray[np.void]:
@@ -249,11 +256,12 @@ def proven_lost(edges: NDArray[np.void], initial_levels: Sequence[int]) -> int:
     """
     lost = 0
     for line, initial in enumerate(initial_levels):
-        of_line = edges[edges["line"] == line]
-        levels = np.concatenate(([initial], of_line["level"]))
-        repeats = int(np.count_nonzero(levels[1:] == levels[:-1]))
-        expected = np.concatenate(([-1], of_line["seqno"].astype(np.int64)))
-        gaps = int(np.sum(np.diff(expected) - 1))
+        of_line = _of_line(edges, line, len(initial_levels))
+        if not len(of_line):
+            continue
+        levels = of_line["level"]
+        repeats = int(np.count_nonzero(levels[1:] == levels[:-1])) + int(levels[0] == initial)
+        gaps = int(of_line["seqno"][-1]) + 1 - len(of_line)
         lost += max(repeats, gaps)
     return lost
 
@@ -290,7 +298,8 @@ def _check_edges(capture: Capture) -> None:
     _check_times(capture, "edge", edges["time_ns"])
     for name in capture.lines:
         # A number that comes again could fill a gap, and the loss would not show.
-        if np.any(np.diff(capture.of_line(name)["seqno"].astype(np.int64)) < 1):
+        seqnos = capture.of_line(name)["seqno"]
+        if np.any(seqnos[1:] <= seqnos[:-1]):
             raise EvidenceError(f"capture: the sequence numbers of {name} do not rise")
 
 
@@ -304,7 +313,7 @@ def _check_modes(capture: Capture) -> None:
 
 
 def _check_times(capture: Capture, what: str, times: NDArray[np.int64]) -> None:
-    backwards = np.diff(times) < 0
+    backwards = times[1:] < times[:-1]
     if np.any(backwards):
         raise EvidenceError(f"capture: time goes back at {what} {int(np.argmax(backwards)) + 1}")
     if len(times) and not capture.start_ns <= times[0] <= times[-1] <= capture.end_ns:
@@ -393,31 +402,40 @@ def _read_meta(path: Path) -> _Meta:
 
 def _read_edges(path: Path, meta: _Meta) -> NDArray[np.void]:
     try:
-        table = pq.read_table(path)
-        _check_table(table, meta)
-        return _edges_from_table(table, meta.lines)
+        with pq.ParquetFile(path) as file:
+            _check_header(file, meta)
+            return _edges_from(file, meta.lines)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise EvidenceError(f"{path}: cannot be read: {error}") from error
 
 
-def _check_table(table: pa.Table, meta: _Meta) -> None:
-    if not table.schema.equals(TABLE):
-        raise ValueError(f"its columns are {table.schema.to_string(show_schema_metadata=False)}")
+def _check_header(file: pq.ParquetFile, meta: _Meta) -> None:
+    schema, rows = file.schema_arrow, file.metadata.num_rows
+    if not schema.equals(TABLE):
+        raise ValueError(f"its columns are {schema.to_string(show_schema_metadata=False)}")
+    if rows != meta.number_of_edges:
+        raise ValueError(f"it has {rows} edges, capture.json says {meta.number_of_edges}")
+
+
+def _edges_from(file: pq.ParquetFile, lines: tuple[str, ...]) -> NDArray[np.void]:
+    """Row group by row group, so that no edge is in memory more than twice."""
+    edges, filled = np.empty(file.metadata.num_rows, EDGE_DTYPE), 0
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group)
+        _fill(edges[filled : filled + table.num_rows], table, lines)
+        filled += table.num_rows
+    return edges
+
+
+def _fill(edges: NDArray[np.void], table: pa.Table, lines: tuple[str, ...]) -> None:
     if any(column.null_count for column in table.columns):
         raise ValueError("a value is missing")
-    if table.num_rows != meta.number_of_edges:
-        raise ValueError(f"it has {table.num_rows} edges, capture.json says {meta.number_of_edges}")
-
-
-def _edges_from_table(table: pa.Table, lines: tuple[str, ...]) -> NDArray[np.void]:
-    edges = np.empty(table.num_rows, EDGE_DTYPE)
     for column in ("time_ns", "level", "seqno"):
         edges[column] = table[column].to_numpy()
     position = {name: index for index, name in enumerate(lines)}
     encoded = table["line"].combine_chunks()
     codes = np.array([position[name] for name in encoded.dictionary.to_pylist()], np.uint16)
     edges["line"] = codes[encoded.indices.to_numpy()]
-    return edges
 
 
 def _write_vcd(path: Path, capture: Capture) -> None:

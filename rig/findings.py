@@ -166,8 +166,9 @@ def judged(
 
 
 def ms(time_ns: int) -> str:
-    """Nanoseconds as milliseconds for people, to the microsecond."""
-    return f"{time_ns / 1e6:.3f} ms"
+    """Nanoseconds as milliseconds for people: to the microsecond, and what is short exactly."""
+    digits = 6 if 0 < abs(time_ns) < 10_000 else 3
+    return f"{time_ns / 1e6:.{digits}f} ms"
 
 
 def counted(count: int, noun: str) -> str:

@@ -18,6 +18,8 @@ from rig.findings import Finding, Kind, Outcome, counted, judged, ms
 
 PER_PERCENT = 10_000
 """Millionths, in which a duty is measured."""
+BLOCK = 1 << 20
+"""Edges that are held against the schedule at once, for the sake of memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,15 +218,18 @@ def _drift(course: Course, worst: list[Finding]) -> Finding:
     return _worst_of(_off_schedule(course, edge) for edge in _farthest(course))
 
 
-def _farthest(course: Course) -> tuple[int, int]:
-    """The edges most surely outside, and least surely inside, what the schedule allows."""
+def _farthest(course: Course) -> Iterator[int]:
+    """Of each block of edges the one most surely outside, and the one least surely inside."""
     expected, times = course.expected, course.pattern.times
-    passed = (times - times[0]).astype(np.float64)
-    due = _schedule_ns(course, np.arange(len(times), dtype=np.int64))
-    room = expected.drift_ns + due * (expected.rate_ppm / 1e6) - np.abs(passed - due)
     slow = course.capture.clock.accuracy_ppm / 1e6
-    passed *= slow / (1 - slow)
-    return int(np.argmin(room + passed)), int(np.argmin(room - passed))
+    for begin in range(0, len(times), BLOCK):
+        block = times[begin : begin + BLOCK]
+        passed = (block - times[0]).astype(np.float64)
+        due = _schedule_ns(course, np.arange(begin, begin + len(block), dtype=np.int64))
+        room = expected.drift_ns + due * (expected.rate_ppm / 1e6) - np.abs(passed - due)
+        passed *= slow / (1 - slow)
+        yield begin + int(np.argmin(room + passed))
+        yield begin + int(np.argmin(room - passed))
 
 
 def _schedule_ns(course: Course, edges: NDArray[np.int64]) -> NDArray[np.int64]:

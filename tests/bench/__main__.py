@@ -15,6 +15,7 @@ from rig.errors import RigError
 from tests.bench import measure
 from tests.bench.figure import Figure, table, write_csv
 from tests.bench.hosts import Host, this_machine, virtual_pi, why_no_kvm
+from tests.bench.judging import judging
 
 RESULTS = Path("results/bench")
 RUNS = 15
@@ -46,6 +47,12 @@ def on_virtual_pi(progress: Progress, count: int) -> Iterator[Figure]:
             yield from take(progress, pi, what, count)
 
 
+def on_the_rig(progress: Progress, count: int) -> list[Figure]:
+    """Figure 10."""
+    task = progress.add_task("rig: judging", total=count)
+    return judging(measure.Runs(count, lambda: progress.advance(task)))
+
+
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0, whatever the figures are."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
@@ -55,6 +62,7 @@ def main(arguments: list[str]) -> int:
     with Progress(console=console) as progress:
         figures = [*on_this_machine(progress, count), *measure.size()]
         figures += on_virtual_pi(progress, count)
+        figures += on_the_rig(progress, count)
     figures.sort(key=lambda figure: figure.number)
     console.print(table(figures))
     RESULTS.mkdir(parents=True, exist_ok=True)

@@ -3,13 +3,17 @@
 
 import io
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rig.capture import write_capture
 from rig.errors import ObserverError
 from tests.bench.figure import COLUMNS, Figure, Verdict, write_csv
+from tests.bench.judging import capture, judging, read_and_judge
 from tests.bench.measure import (
+    Runs,
     Spans,
     Turn,
     first_edges,
@@ -148,3 +152,22 @@ def test_first_edge_counts_from_the_mark_and_later_edges_do_not() -> None:
 def test_marked_command_without_an_edge_is_an_error(later: list[tuple[int, Event]]) -> None:
     with pytest.raises(ObserverError, match="did not switch the LED on"):
         first_edges(_stream((10, MARK_ON), (20, MARK_OFF), *later))
+
+
+def test_a_large_capture_is_read_and_judged_in_a_process_of_its_own() -> None:
+    seconds, memory = judging(Runs(1), edges=1000)
+
+    assert seconds.what == "read and judge 1,000 edges"
+    assert seconds.estimate is not None
+    assert 0 < seconds.estimate.value < 60
+    assert memory.estimate is not None
+    assert 10 < memory.estimate.value < 1024
+
+
+def test_a_large_capture_that_does_not_pass_is_no_figure(tmp_path: Path) -> None:
+    spoiled = capture(1000)
+    spoiled.edges["time_ns"][501] += 1000
+    write_capture(tmp_path, spoiled)
+
+    with pytest.raises(RuntimeError, match="a good capture is FAIL: led on-time"):
+        read_and_judge(tmp_path)
