@@ -60,6 +60,27 @@ def judge_cleanup(before: GpioState, after: GpioState) -> Iterator[Finding]:
         yield from _differences("pin functions", before.functions, after.functions)
 
 
+def judge_release(line: str, number: int, before: GpioState, after: GpioState) -> Iterator[Finding]:
+    """Whether a line was given back, by what the target's own kernel says.
+
+    For an observer that sees no directions. `number` is the line's in sysfs.
+    """
+    was, is_now = _use_of(number, before), _use_of(number, after)
+    outcome = Outcome.FAIL if is_now != was else Outcome.PASS
+    text = (
+        f"{line} (gpio{number}) was {was or 'free'} before the run, is {is_now or 'free'} after "
+        "it, as the target's own kernel says (this observer cannot see directions)"
+    )
+    yield Finding(Kind.RELEASE, outcome, text, line)
+
+
+def _use_of(number: int, state: GpioState) -> str:
+    """Who uses a line, and how; empty if nobody does."""
+    uses = [f"exported {e.direction} {e.value}" for n, e in state.exports.items() if n == number]
+    holders = [h for h in state.holders if h.startswith(f"gpio-{number} ")]
+    return ", ".join([*uses, *holders])
+
+
 def _by_label(chips: tuple[Chip, ...]) -> dict[str, str]:
     return {f"{chip.label} at {chip.base}": f"{chip.ngpio} lines" for chip in chips}
 

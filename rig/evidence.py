@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from rig.capture import Capture, read_capture, write_capture
-from rig.cleanup import GpioState, judge_cleanup
+from rig.cleanup import GpioState, judge_cleanup, judge_release
 from rig.errors import EvidenceError
 from rig.guest import (
     judge_against_pin,
@@ -37,7 +37,7 @@ from rig.guest import (
     judge_records,
     parse_records,
 )
-from rig.verdict import Expectation, Verdict, believable, judge, to_json
+from rig.verdict import Expectation, Finding, Kind, Verdict, believable, judge, to_json
 
 PARTIAL = ".partial"
 SPOILED = ".spoiled-"
@@ -79,6 +79,8 @@ class RunRecord(_Record):
     """`tender` and `unikernel`."""
     command: str
     """The command line that ran on the target."""
+    sysfs_number: int | None = None
+    """Number of the LED's line in the target's sysfs."""
     expectation: Expectation
     console_wanted: tuple[str, ...]
     exit_wanted: int
@@ -117,17 +119,26 @@ class Evidence:
         capture, expected = self.capture, self.run.expectation
         pin = judge(capture, expected)
         against_pin = judge_against_pin(self.console, self.guest, capture, expected)
+        release = self._release_by_target(pin)
         return Verdict(
             (
                 *pin.findings,
+                *release,
                 *judge_cleanup(self.before, self.after),
                 *judge_exit_status(self.run.exit_status, self.run.exit_wanted),
                 *judge_console(self.console, self.run.console_wanted),
                 *judge_records(self.console, self.guest),
                 *(believable(finding, capture) for finding in against_pin),
             ),
-            pin.unseen,
+            tuple(u for u in pin.unseen if not (release and u.kind is Kind.RELEASE)),
         )
+
+    def _release_by_target(self, pin: Verdict) -> list[Finding]:
+        """What the target says about the release, if the observer could not see it."""
+        number, expected = self.run.sysfs_number, self.run.expectation
+        if number is None or Kind.RELEASE not in {unseen.kind for unseen in pin.unseen}:
+            return []
+        return list(judge_release(expected.line, number, self.before, self.after))
 
 
 def folder_name(text: str) -> str:

@@ -120,10 +120,10 @@ class Session:
                 sealed = self.observer.stop()
             capture = replace(sealed, commanded=commanded, outlasts_run=True)
             after = self.gpio_state()
-            record = self._record(order, result, repeats)
+            record = self._record(order, result, repeats, before)
             return evidence.seal(record, capture, result.output, before, after)
 
-    def _record(self, order: Order, result: Result, repeats: int) -> RunRecord:
+    def _record(self, order: Order, result: Result, repeats: int, before: GpioState) -> RunRecord:
         return RunRecord(
             suite=order.suite,
             test=order.test,
@@ -134,6 +134,7 @@ class Session:
             target=self.facts,
             images={"tender": self.images[order.tender], "unikernel": self.images[order.unikernel]},
             command=order.command,
+            sysfs_number=find_chip(before).base + self.bench.lines[order.expectation.line],
             expectation=order.expectation,
             console_wanted=order.console_wanted,
             exit_wanted=order.exit_wanted,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from rig.cleanup import Chip, Export, GpioState, judge_cleanup
+from rig.cleanup import Chip, Export, GpioState, judge_cleanup, judge_release
 from rig.verdict import Kind, Outcome
 
 CHIP = Chip(label="pinctrl-bcm2835", base=458, ngpio=54)
@@ -134,3 +134,39 @@ def test_a_chip_of_one_line_is_a_chip() -> None:
 def test_a_state_with_an_unknown_key_is_refused_by_key() -> None:
     with pytest.raises(ValidationError, match=r"\npins\n"):
         GpioState.model_validate({**STATE.model_dump(), "pins": {}})
+
+
+LEFT: dict[str, tuple[dict[str, Any], Outcome, str]] = {
+    "given back": ({}, Outcome.PASS, "was free before the run, is free after it"),
+    "left exported": (
+        {"exports": {483: Export(direction="out", value=1)}},
+        Outcome.FAIL,
+        "was free before the run, is exported out 1 after it",
+    ),
+    "left to the character device": (
+        {"holders": ("gpio-483 (solo5-hvt)",)},
+        Outcome.FAIL,
+        "was free before the run, is gpio-483 (solo5-hvt) after it",
+    ),
+    "somebody else's left exported": (
+        {"exports": {482: Export(direction="out", value=1)}, "holders": ("gpio-4831 (x)",)},
+        Outcome.PASS,
+        "is free after it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "outcome", "words"), LEFT.values(), ids=list(LEFT))
+def test_where_nobody_sees_directions_the_targets_kernel_tells_of_the_release(
+    fields: dict[str, Any], outcome: Outcome, words: str
+) -> None:
+    (finding,) = judge_release("led", 483, STATE, changed(**fields))
+    assert (finding.kind, finding.outcome) == (Kind.RELEASE, outcome)
+    assert finding.text.startswith("led (gpio483) was free")
+    assert words in finding.text
+
+
+def test_a_line_that_was_in_use_and_still_is_counts_as_given_back() -> None:
+    (finding,) = judge_release("led", 462, STATE, STATE)
+    assert finding.outcome is Outcome.PASS
+    assert "was exported in 1, gpio-462 (sysfs) before the run" in finding.text

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from blinks import TEN_BLINKS, good, records, stuck_low
+from blinks import TEN_BLINKS, blind, good, records, stuck_low
 from pydantic import ValidationError
 
 import rig
@@ -96,6 +96,38 @@ def test_evidence_comes_back_as_it_was_sealed(tmp_path: Path) -> None:
     assert evidence.console == CONSOLE
     assert (evidence.before, evidence.after) == (STATE, STATE)
     assert evidence.judge().outcome is Outcome.PASS
+
+
+def blinded(path: Path, sysfs_number: int | None, after: GpioState = STATE) -> Evidence:
+    """The same run, seen by an observer without directions."""
+    scene = good()
+    blind(scene)
+    with EvidenceFolder(path) as folder:
+        run = RUN.model_copy(update={"sysfs_number": sysfs_number})
+        return folder.seal(run, scene.capture(), CONSOLE, STATE, after)
+
+
+def test_the_target_tells_of_the_release_that_the_observer_cannot_see(tmp_path: Path) -> None:
+    verdict = blinded(tmp_path / "run", 483).judge()
+    assert [finding.outcome for finding in verdict.of_kind(Kind.RELEASE)] == [Outcome.PASS]
+    assert Kind.RELEASE not in {unseen.kind for unseen in verdict.unseen}
+
+
+def test_a_line_that_the_target_has_not_given_back_fails_its_release(tmp_path: Path) -> None:
+    left = STATE.model_copy(update={"exports": {483: Export(direction="out", value=0)}})
+    verdict = blinded(tmp_path / "run", 483, left).judge()
+    assert verdict.failing_kinds() == {Kind.RELEASE, Kind.CLEANUP}
+
+
+def test_without_the_lines_number_the_release_stays_unseen(tmp_path: Path) -> None:
+    verdict = blinded(tmp_path / "run", None).judge()
+    assert verdict.of_kind(Kind.RELEASE) == ()
+    assert Kind.RELEASE in {unseen.kind for unseen in verdict.unseen}
+
+
+def test_an_observer_that_sees_directions_needs_no_word_of_the_target(tmp_path: Path) -> None:
+    (release,) = sealed(tmp_path / "run", sysfs_number=483).judge().of_kind(Kind.RELEASE)
+    assert "expected in, then out, then in" in release.text
 
 
 def test_a_run_is_the_first_proof_unless_it_says_otherwise(tmp_path: Path) -> None:

@@ -273,7 +273,7 @@ def test_a_run_records_what_was_ordered_and_what_came(session: Session, folder: 
     assert (run.command, run.expectation) == (ORDER.command, TEN_BLINKS)
     assert (run.exit_status, run.exit_wanted, run.console_wanted) == (7, 7, ("SUCCESS",))
     assert (run.started_ns, run.ended_ns) == (1000, 2000)
-    assert run.target == {"board": "Pi"}
+    assert (run.target, run.sysfs_number) == ({"board": "Pi"}, 458 + 25)
     assert {name: image.path for name, image in run.images.items()} == {
         "tender": "/opt/rig/tender",
         "unikernel": "/opt/rig/test_led",
