@@ -82,11 +82,6 @@ class LegResult(_Stored):
     noise: Spread | None
     """How far a stamp is from where the median one would be; None if it was not measured."""
 
-    @property
-    def is_whole(self) -> bool:
-        """Every edge that was sent was seen, and no other."""
-        return self.sent == self.seen and not self.admitted
-
 
 class Budget(_Stored):
     """What the verdict may assume of this observer's stamps."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from rig.capture import Capture, Clock, ClockKind, Instant, Qualification
+from rig.capture import Capture, Clock, Instant, Qualification
 from rig.observers.base import Observer
 from rig.qualification import Record, age_days
 
@@ -32,7 +32,7 @@ class QualifiedObserver:
     def stop(self) -> Capture:
         """End the capture, with the qualified budget."""
         capture = self._observer.stop()
-        return replace(capture, clock=self._clock(capture.clock))
+        return replace(capture, clock=self._clock(capture))
 
     def functions(self) -> dict[str, str]:
         """Every line's function."""
@@ -42,15 +42,18 @@ class QualifiedObserver:
         """Leave nothing behind."""
         self._observer.close()
 
-    def _clock(self, own: Clock) -> Clock:
-        """An emulator bounds its latency in every capture; what is worse in this one counts."""
+    def _clock(self, capture: Capture) -> Clock:
+        """An emulated board is as late as its host is busy, which was measured another day.
+
+        There, what the observer says of this very capture counts, if it is worse.
+        """
         budget, record = self._record.budget, self._record
-        in_this_run_ns = own.latency_ns if own.kind is ClockKind.EMULATOR else 0
+        of_this_capture_ns = capture.clock.latency_ns if capture.heartbeat else 0
         return Clock(
-            kind=own.kind,
+            kind=capture.clock.kind,
             resolution_ns=budget.resolution_ns,
             accuracy_ppm=budget.accuracy_ppm,
-            latency_ns=max(budget.latency_ns, in_this_run_ns),
+            latency_ns=max(budget.latency_ns, of_this_capture_ns),
             qualification=Qualification(
                 record.date, max(0.0, age_days(record, datetime.now(UTC))), self._limit_days
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -99,8 +99,16 @@ def observed(observer: FakeObserver, reference: SimulatedReference, interval_ns:
     return Leg(sent, observer.stop(), "led")
 
 
+TODAY = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def measured(
+    legs: Sequence[Leg], reference: ReferenceFacts, identity: Mapping[str, str] | None = None
+) -> Record:
+    """What these legs give."""
+    return make_record(legs, analyse(legs, reference), reference, identity or {}, {}, TODAY)
+
+
 def record_for(bench: Bench) -> Record:
     """A qualification that fits the bench."""
-    legs = [Truth(rate_ppm=7.0).leg()[0]]
-    date = datetime(2026, 11, 23, tzinfo=UTC)
-    return make_record(legs, analyse(legs, APART), APART, identity_of(bench), {}, date)
+    return measured([Truth(rate_ppm=7.0).leg()[0]], APART, identity_of(bench))

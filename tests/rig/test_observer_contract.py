@@ -18,12 +18,14 @@ pytest.register_assert_rewrite("observer_contract")
 from blinks import good  # noqa: E402
 from mock_pi import MockKernel, MockPi  # noqa: E402
 from observer_contract import ObserverContract, Subject, Subjects  # noqa: E402
+from references import APART, Truth, measured  # noqa: E402
 
 from rig.capture import write_capture  # noqa: E402
 from rig.errors import EvidenceError, ObserverError  # noqa: E402
 from rig.identity import REPOSITORY  # noqa: E402
 from rig.observers import agent  # noqa: E402
 from rig.observers.fake import CLOCK, FakeObserver, Faults, SimulatedPins  # noqa: E402
+from rig.observers.qualified import QualifiedObserver  # noqa: E402
 from rig.observers.replay import ReplayObserver  # noqa: E402
 from rig.recordings.supplement import Supplement  # noqa: E402
 
@@ -56,6 +58,14 @@ def replay() -> Iterator[Subject]:
 
 
 @contextmanager
+def qualified() -> Iterator[Subject]:
+    """Any observer, with a budget that was measured."""
+    record = measured([Truth().leg()[0]], APART)
+    with fake() as subject:
+        yield replace(subject, observer=QualifiedObserver(subject.observer, record, 365))
+
+
+@contextmanager
 def gpiozero() -> Iterator[Subject]:
     """gpiozero's own mock pins, and the real agent beside them."""
     pi, lost = MockPi(MockKernel()), list[int]()
@@ -71,7 +81,7 @@ def gpiozero() -> Iterator[Subject]:
         yield Subject(pi.observer, "led", drive, lambda: lost.append(1))
 
 
-OBSERVERS = {"fake": fake, "gpiozero": gpiozero, "replay": replay}
+OBSERVERS = {"fake": fake, "qualified": qualified, "gpiozero": gpiozero, "replay": replay}
 
 
 @pytest.fixture(params=OBSERVERS.values(), ids=OBSERVERS)

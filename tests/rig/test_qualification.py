@@ -19,8 +19,10 @@ from references import (
     MS,
     SHARED,
     STATED,
+    TODAY,
     SimulatedReference,
     Truth,
+    measured,
     observed,
     record_for,
     stalled,
@@ -28,7 +30,7 @@ from references import (
 )
 
 from rig.bench import Bench, load_bench
-from rig.capture import Clock, ClockKind
+from rig.capture import Clock, ClockKind, Heartbeat
 from rig.errors import BenchFileError, ObserverError
 from rig.identity import REPOSITORY
 from rig.observers.fake import CLOCK, FakeObserver, SimulatedPins
@@ -51,11 +53,9 @@ from rig.qualification import (
     write_record,
 )
 
-TODAY = datetime(2026, 11, 23, tzinfo=UTC)
 
-
-def record_of(*legs: Leg, reference: ReferenceFacts = APART, date: datetime = TODAY) -> Record:
-    return make_record(legs, analyse(legs, reference), reference, {}, {}, date)
+def record_of(*legs: Leg, reference: ReferenceFacts = APART) -> Record:
+    return measured(legs, reference)
 
 
 # The measurement.
@@ -195,7 +195,7 @@ def fast(interval_ns: int) -> Leg:
 def test_legs_faster_than_the_first_that_lost_are_not_believed() -> None:
     slow, lossy, faster = fast(50 * MS), without(fast(10 * MS), [7, 8]), fast(2 * MS)
     analysis = analyse([faster, slow, lossy], APART)
-    assert [leg.is_whole for leg in analysis.legs] == [True, False, True]
+    assert [leg.sent - leg.seen for leg in analysis.legs] == [0, 2, 0]
     assert [leg.noise is None for leg in analysis.legs] == [False, True, True]
     record = record_of(faster, slow, lossy)
     assert record.whole_up_to_hz == pytest.approx(20, rel=0.1)
@@ -430,9 +430,14 @@ def test_captures_have_the_measured_budget_and_its_age(record: Record) -> None:
     assert clock.qualification.age_days == pytest.approx(max(0, age), abs=1)
 
 
-def test_an_emulator_that_did_worse_in_this_run_is_believed_no_better(record: Record) -> None:
-    worse = replace(STATED, kind=ClockKind.EMULATOR, latency_ns=record.budget.latency_ns + 1)
-    better = replace(worse, latency_ns=1)
+def test_an_emulated_board_that_did_worse_in_this_run_is_believed_no_better(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = FakeObserver.stop
+    beating = Heartbeat(beats=9, worst_ns=0)
+    monkeypatch.setattr(FakeObserver, "stop", lambda self: replace(stop(self), heartbeat=beating))
+    worse = replace(STATED, latency_ns=record.budget.latency_ns + 1)
+    better = replace(STATED, latency_ns=1)
     assert qualified(record, worse).stop().clock.latency_ns == worse.latency_ns
     assert qualified(record, better).stop().clock.latency_ns == record.budget.latency_ns
 
