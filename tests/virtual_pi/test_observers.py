@@ -158,6 +158,7 @@ class TestTwoBoards(ObserverContract):
 def test_two_views_of_one_run_agree_within_what_both_state(two_boards: Subject) -> None:
     """QEMU's trace on one side; wire, kernel, lgpio and gpiozero on the other.
 
+    The trace drives the wire, so this is about times, not about edges that the trace missed.
     The offset between their clocks is not known, so what must fit is every interval.
     """
     observer, drive = two_boards.observer, two_boards.driven()
