@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rig.errors import RigError
-from tests.bench import measure
+from tests.bench import measure, sampling
 from tests.bench.figure import Figure, table, write_csv
 from tests.bench.hosts import Host, this_machine, virtual_pi, why_no_kvm
 from tests.bench.judging import judging
@@ -53,16 +53,32 @@ def on_the_rig(progress: Progress, count: int) -> list[Figure]:
     return judging(measure.Runs(count, lambda: progress.advance(task)))
 
 
+def of_samples(progress: Progress, count: int) -> Iterator[Figure]:
+    """Figures 7 to 9, which need neither tender nor virtual Pi."""
+    task = progress.add_task("samples to edges", total=sampling.MEASUREMENTS * count)
+    yield from sampling.measured(measure.Runs(count, lambda: progress.advance(task)))
+
+
+def of_tender(progress: Progress, count: int) -> Iterator[Figure]:
+    """Figures 1 to 6."""
+    yield from on_this_machine(progress, count)
+    yield from measure.size()
+    yield from on_virtual_pi(progress, count)
+
+
+GROUPS = {"tender": of_tender, "samples": of_samples, "judging": on_the_rig}
+
+
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0, whatever the figures are."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS, help="of each thing (%(default)s)")
-    count: int = parser.parse_args(arguments).runs
+    parser.add_argument("--only", choices=GROUPS, help="(default: all)")
+    options = parser.parse_args(arguments)
+    groups = [GROUPS[options.only]] if options.only else list(GROUPS.values())
     console = Console(width=None if sys.stdout.isatty() else 150)
     with Progress(console=console) as progress:
-        figures = [*on_this_machine(progress, count), *measure.size()]
-        figures += on_virtual_pi(progress, count)
-        figures += on_the_rig(progress, count)
+        figures = [figure for of_group in groups for figure in of_group(progress, options.runs)]
     figures.sort(key=lambda figure: figure.number)
     console.print(table(figures))
     RESULTS.mkdir(parents=True, exist_ok=True)
