@@ -155,8 +155,8 @@ class SigrokObserver:
 
     def _arguments(self, device: Device, channels: list[str]) -> tuple[str, ...]:
         facts = self._facts
-        # What the bench file names outlives a new number on the bus; a scan's answer does not.
-        connection = facts.connection or device.connection
+        # Only where it must: loading its firmware gives an analyzer a new number on the bus.
+        connection = facts.connection or (device.connection if facts.serial else None)
         settings = (f"samplerate={facts.samplerate_hz}", *facts.config)
         return (
             *("--driver", _with(facts.driver, connection)),

@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -377,6 +379,28 @@ def test_program_that_does_not_end_is_ended(
         capture = observer.stop()
 
     assert capture.is_complete
+    assert not _lives(analyzer)
+
+
+KILLED_RIG = """
+import os, signal
+from rig import bench
+from rig.observers.sigrok import SigrokObserver
+observer = SigrokObserver(bench.SigrokObserver.model_validate_json(os.environ["FACTS"]))
+observer.connect()
+observer.arm()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_program_ends_with_a_rig_that_is_killed(analyzer: FakeAnalyzer) -> None:
+    environment = os.environ | {"FACTS": facts().model_dump_json()}
+    done = subprocess.run([sys.executable, "-c", KILLED_RIG], env=environment, timeout=60)
+
+    deadline = time.monotonic() + 10
+    while _lives(analyzer) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert done.returncode == -signal.SIGKILL
     assert not _lives(analyzer)
 
 
