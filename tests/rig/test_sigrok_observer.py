@@ -292,8 +292,12 @@ def armed(analyzer: FakeAnalyzer, *faults: str) -> Iterator[SigrokObserver]:
 
 
 def _lives(analyzer: FakeAnalyzer) -> bool:
-    stat = Path("/proc", (analyzer.folder / "started").read_text(), "stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    pid = (analyzer.folder / "started").read_text()
+    try:
+        stat = Path("/proc", pid, "stat").read_text()
+    except OSError:  # it is gone, perhaps just now
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 @contextmanager
