@@ -22,7 +22,7 @@ class Edges:
     @classmethod
     def of(cls, capture: Capture, line: str) -> Self:
         """Every edge of `line`, copied out of the capture's records once."""
-        rows = capture.edges if len(capture.lines) == 1 else capture.of_line(line)
+        rows = capture.of_line(line)
         columns = (np.ascontiguousarray(rows[name]) for name in ("time_ns", "level", "seqno"))
         return cls(*columns)
 

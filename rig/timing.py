@@ -150,7 +150,7 @@ def _duty(course: Course, points: float) -> Finding:
     """
     expected, edges = course.expected, course.pattern
     rises = edges.times[edges.levels == 1]
-    whole_ns = int(rises[-1] - rises[0]) if len(rises) > 1 else 0
+    whole_ns = int(rises[-1] - rises[0]) if len(rises) else 0
     if not whole_ns:
         return _nothing_to_measure(course, Kind.DUTY)
     count = len(rises) - 1
@@ -222,10 +222,10 @@ def _farthest(course: Course) -> Iterator[int]:
     """Of each block of edges the one most surely outside, and the one least surely inside."""
     expected, times = course.expected, course.pattern.times
     slow = course.capture.clock.accuracy_ppm / 1e6
-    for begin in range(0, len(times), BLOCK):
+    for begin in range(1, len(times), BLOCK):  # the first edge is where the schedule starts
         block = times[begin : begin + BLOCK]
         passed = (block - times[0]).astype(np.float64)
-        due = _schedule_ns(course, np.arange(begin, begin + len(block), dtype=np.int64))
+        due = _schedule_ns(course, np.arange(begin, begin + len(block)))
         room = expected.drift_ns + due * (expected.rate_ppm / 1e6) - np.abs(passed - due)
         passed *= slow / (1 - slow)
         yield begin + int(np.argmin(room + passed))

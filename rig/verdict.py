@@ -201,8 +201,8 @@ def _count(course: Course) -> Finding:
     """Every edge, those of taking and release included, must be there, and no other."""
     expected, edges, wanted = course.expected, course.edges, course.expected.edges
     text = (
-        f"{expected.line} went on {int((edges.levels == 1).sum())} times in {len(edges)} edges, "
-        f"expected {wanted // 2} times in {wanted}"
+        f"{expected.line} went on {counted(int((edges.levels == 1).sum()), 'time')} in "
+        f"{counted(len(edges), 'edge')}, expected {counted(wanted // 2, 'time')} in {wanted}"
     )
     if len(edges) != wanted and len(edges):
         last = f"{_word(int(edges.levels[-1]))} at {_since_start(course, int(edges.times[-1]))}"

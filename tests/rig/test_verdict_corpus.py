@@ -12,7 +12,7 @@ from waveforms import CORPUS, COUNTED, GRADED, RANKS, REFUSED, UNTOLD, Waveform,
 from rig.capture import Clock, ClockKind
 from rig.expectation import Expectation
 from rig.identity import REPOSITORY
-from rig.verdict import Outcome, judge
+from rig.verdict import Kind, Outcome, judge
 
 corpus = pytest.mark.parametrize("waveform", CORPUS, ids=lambda waveform: waveform.name)
 
@@ -40,6 +40,34 @@ def test_a_defect_is_found_as_what_it_is(waveform: Waveform) -> None:
     assert waveform.kind in {finding.kind for finding in verdict.not_passed()}
     if waveform.worst == Outcome.FAIL:
         assert waveform.kind in verdict.failing_kinds()
+
+
+ABOUT_THE_BENCH = {Kind.INCOMPLETE, Kind.STALL, Kind.QUALIFICATION, Kind.FOREIGN}
+PLACED = {
+    *(Kind.ON_TIME, Kind.OFF_TIME, Kind.PERIOD, Kind.JITTER, Kind.DRIFT),
+    *(Kind.GLITCH, Kind.FREEZE),
+}
+
+
+@corpus
+@pytest.mark.parametrize("part", [0.0, 0.5, 1.0])
+def test_every_finding_names_its_line_and_an_edge_that_there_is(
+    waveform: Waveform, part: float
+) -> None:
+    verdict = waveform.verdict(int(waveform.most * part))
+    if verdict is None:
+        return
+    edges = {
+        (int(edge["seqno"]), int(edge["time_ns"]))
+        for edge in waveform.scene(int(waveform.most * part)).capture().of_line("led")
+    }
+    for finding in verdict.findings:
+        assert finding.line == "led" or finding.kind in ABOUT_THE_BENCH, finding
+        if finding.seqno is not None:
+            assert (finding.seqno, finding.time_ns) in edges, finding
+        is_share = " deviations is " in finding.text
+        if finding.kind in PLACED and finding.measured is not None and not is_share:
+            assert finding.seqno is not None, finding
 
 
 def test_the_corpus_is_as_large_as_it_says() -> None:

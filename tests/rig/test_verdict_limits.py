@@ -19,6 +19,7 @@ from blinks import (
     frozen_after_four_cycles,
     glitch,
     good,
+    move_release,
     never_dark,
     never_released,
     on_another_line,
@@ -29,6 +30,7 @@ from blinks import (
     stuck_low,
 )
 
+from rig import timing
 from rig.capture import Clock, ClockKind, Instant, Qualification
 from rig.expectation import Expectation
 from rig.verdict import (
@@ -38,6 +40,7 @@ from rig.verdict import (
     Outcome,
     Verdict,
     judge,
+    to_json,
 )
 
 PASS, OPEN, FAIL = Outcome
@@ -370,6 +373,15 @@ def test_drift_tells_all_its_numbers() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("by_ns", "words"), [(-1, "0.000001 ms early"), (0, "0.000 ms late"), (1, "0.000001 ms late")]
+)
+def test_drift_is_early_or_late(by_ns: int, words: str) -> None:
+    scene = moved(good(), [0] * 19 + [by_ns])
+    text = found(scene, Kind.DRIFT, expecting(rate_ppm=0.0)).text
+    assert text.startswith(f"led drift: {words} ")
+
+
 def test_a_good_observer_sees_more_drift_than_a_bad_one() -> None:
     scene = drifting(7 * MS)
     assert found(scene, Kind.DRIFT).outcome is FAIL
@@ -411,6 +423,25 @@ def test_the_edge_farthest_off_is_not_always_the_one_that_fails() -> None:
     finding = found(scene, Kind.DRIFT, expected)
     assert finding.outcome is FAIL
     assert finding.seqno == 6
+
+
+def test_an_edge_that_is_surely_off_counts_more_than_one_that_is_farther_off() -> None:
+    """With a clock that may be off by a tenth the first period shows it, and no later one."""
+    scene = moved(good(), [(25 + 55 * (n // 2)) * MS if n > 1 else 0 for n in range(20)])
+    move_release(scene, scene.led[-1][0] + 320 * MS)
+    scene.clock = Clock(ClockKind.HARDWARE, resolution_ns=1, accuracy_ppm=100_000, latency_ns=0)
+    expected = expecting(tolerance_ns=190 * MS, drift_ns=MS, rate_ppm=0.0, smallest_pulse_ns=0)
+    finding = found(scene, Kind.DRIFT, expected)
+    assert (finding.outcome, finding.seqno) == (FAIL, 2)
+
+
+@pytest.mark.parametrize("edges", [1, 3, 7, 20])
+def test_the_schedule_is_held_against_every_block_of_edges(
+    edges: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [found(drifting(by), Kind.DRIFT) for by in (0, 5 * MS, -9 * MS)]
+    monkeypatch.setattr(timing, "BLOCK", edges)
+    assert [found(drifting(by), Kind.DRIFT) for by in (0, 5 * MS, -9 * MS)] == whole
 
 
 # Jitter, duty, percentiles.
@@ -463,6 +494,20 @@ def test_a_wrong_rate_of_the_observer_is_no_jitter() -> None:
     assert finding.uncertainty < 2.1 * UNCERTAINTY_NS
 
 
+def test_the_uncertainty_of_jitter_is_four_stamps_and_one_rate() -> None:
+    scene = moved(good(), [0] * 9 + [3 * MS] + [0] * 10)
+    scene.clock = Clock(ClockKind.HARDWARE, 1000, accuracy_ppm=500_000.0, latency_ns=0)
+    finding = found(scene, Kind.JITTER, expecting(jitter_ns=2 * MS))
+    assert finding.uncertainty == 4 * 1000 + 3 * MS
+
+
+def test_two_cycles_are_enough_for_jitter() -> None:
+    two = expecting(cycles=2, jitter_ns=MS)
+    finding = found(moved(good(two), [0, 0, 0, 2 * MS]), Kind.JITTER, two)
+    assert finding.outcome is FAIL
+    assert "2 on-times differ by up to 2.000 ms" in finding.text
+
+
 def test_one_cycle_has_no_jitter() -> None:
     one = expecting(cycles=1, jitter_ns=0)
     finding = found(good(one), Kind.JITTER, one)
@@ -509,6 +554,45 @@ def test_a_rate_that_is_off_leaves_the_duty_alone() -> None:
     scene = good()
     slow(scene)
     assert found(scene, Kind.DUTY, expecting(duty_percent=0.1)).outcome is PASS
+
+
+def test_the_duty_of_one_whole_cycle_is_judged() -> None:
+    two = expecting(cycles=2, duty_percent=1.0)
+    scene = good(two)
+    duty_shifted(scene, by_ns=4 * MS)
+    assert found(scene, Kind.DUTY, two).text.startswith("led duty: mean of 1 cycle is 40.800 %")
+
+
+@pytest.mark.parametrize(
+    ("latency_ns", "ppm", "uncertainty"),
+    [
+        (50 * MS - 1000, 0.0, 112_361),  # 10 times 50 ms in 4450 ms
+        (5000 * MS, 0.0, 50_000_010_000 * 10**6 + 1),  # the stamps are worse than the whole
+        (MS - 1000, 500_000.0, 4448),  # a rate that may be half as fast doubles the stamps
+    ],
+)
+def test_the_uncertainty_of_a_duty_is_that_of_its_stamps(
+    latency_ns: int, ppm: float, uncertainty: int
+) -> None:
+    scene = good()
+    scene.clock = Clock(ClockKind.HARDWARE, 1000, accuracy_ppm=ppm, latency_ns=latency_ns)
+    assert found(scene, Kind.DUTY, expecting(duty_percent=1.0)).uncertainty == uncertainty
+
+
+def test_the_uncertainty_of_a_duty_counts_every_nanosecond() -> None:
+    """Two of them, in ten intervals and 45 us."""
+    fast = Expectation(
+        line="led", cycles=10, on_ns=2000, off_ns=3000, tolerance_ns=100, duty_percent=1.0
+    )
+    scene = good(fast)
+    scene.clock = Clock(ClockKind.HARDWARE, 1, accuracy_ppm=500_000.0, latency_ns=0)
+    assert found(scene, Kind.DUTY, fast).uncertainty == 446
+
+
+def test_a_line_that_never_moves_has_no_duty() -> None:
+    scene = good()
+    stuck_low(scene)
+    assert found(scene, Kind.DUTY, expecting(duty_percent=0.1)).outcome is OPEN
 
 
 def test_one_cycle_that_ends_off_has_no_duty() -> None:
@@ -725,3 +809,21 @@ def test_a_glitch_on_a_line_that_is_pulled_up_is_taken_out() -> None:
     at_ns = scene.led[6][0] + 100 * MS
     scene.led[7:7] = [(at_ns, 1), (at_ns + 2 * MS, 0)]
     assert judged(scene, PULLED_UP).failing_kinds() == {Kind.GLITCH}
+
+
+def test_what_is_not_seen_stands_apart_in_the_file() -> None:
+    scene = good()
+    blind(scene)
+    assert to_json(judged(scene))["unseen"] == [
+        {
+            "kind": "release",
+            "text": "led is off at the end, but this observer cannot see directions",
+        }
+    ]
+
+
+def test_of_two_intervals_the_one_with_less_room_is_the_worst() -> None:
+    """One has a nanosecond left, the other none."""
+    room_ns = 5 * MS - UNCERTAINTY_NS
+    scene = moved(good(), [0] * 7 + [1 - room_ns] + [0] * 5 + [room_ns] + [0] * 6)
+    assert (found(scene, Kind.ON_TIME).seqno, found(scene, Kind.ON_TIME).margin) == (12, 0)
