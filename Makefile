@@ -65,6 +65,15 @@ test-two-boards: image tender ## only the LED suite, observed by the second virt
 fuzz: tender fuzz-setup ## fuzz the tender for FUZZ_SECONDS (default 60)
 	$(Q)$(MAKE) -C tender fuzz
 
+.PHONY: mutation
+mutation: setup ## plant defects in the judge and see the tests find them, for MUTATION_SECONDS (default 1800)
+	$(Q)rm -rf build/mutation; mkdir -p build/mutation
+	$(Q)git ls-files rig reports tests docs benches pyproject.toml README.md \
+	| xargs cp --parents --target-directory build/mutation
+	$(Q)cd build/mutation; \
+	timeout $(or $(MUTATION_SECONDS),1800) $(CURDIR)/.venv/bin/mutmut run --max-children 1 || status=$$?; \
+	$(CURDIR)/.venv/bin/mutmut results; exit $${status:-0}
+
 .PHONY: bench
 bench: image tender ## measure start, hypercalls, memory and size against their limits
 	$(Q)$(MAKE) $(if $(filter 1,$(V)),,-s) -C tender bench
