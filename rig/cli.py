@@ -9,9 +9,11 @@ import sys
 
 import typer
 
+from rig.commands.doctor import doctor
 from rig.commands.judge import judge
 from rig.commands.qualify import qualify
 from rig.commands.report import report
+from rig.commands.run import run
 from rig.commands.status import Status
 from rig.errors import RigError
 
@@ -20,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(doctor)
+app.command()(run)
 app.command()(judge)
 app.command()(qualify)
 app.command()(report)
@@ -33,7 +37,7 @@ def rig() -> None:
 def main() -> None:
     """Run the command line; what is wrong is said in one place, and never as a traceback."""
     try:
-        app()
+        app(prog_name="rig")
     except (RigError, OSError) as error:
         print(f"rig: {error}", file=sys.stderr)
         sys.exit(Status.TROUBLE)

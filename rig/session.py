@@ -61,7 +61,7 @@ class Session:
         Raises `BenchError` of some kind, with everything shut down again.
         """
         record = read_record(path_of(bench), bench) if use_qualification else None
-        files = {deployed_path(name): _checked(bench, name) for name in bench.images}
+        files = {deployed_path(name): checked_image(bench, name) for name in bench.images}
         target = make_target(bench)
         observer = make_observer(bench, target)
         if record:
@@ -149,7 +149,7 @@ class Session:
     def _deploy(self, name: str) -> Image:
         """Make sure that the target has this image, bit by bit."""
         source, path = self.bench.image(name), deployed_path(name)
-        wanted = _sha256(source)
+        wanted = sha256_of(source)
         self.target.put(source, path)
         found = self.target.sha256(path)
         if found != wanted:
@@ -167,8 +167,8 @@ def spoiled(verdict: Verdict) -> bool:
     return verdict.outcome is Outcome.INCONCLUSIVE and bool(verdict.of_kind(Kind.STALL))
 
 
-def _checked(bench: Bench, name: str) -> Path:
-    """An image that exists and is for the target's machine."""
+def checked_image(bench: Bench, name: str) -> Path:
+    """An image that exists and is for the target's machine. Raises `ImageError`."""
     path = bench.image(name)
     where = f"{bench.file}: images.{name}: {path}"
     try:
@@ -185,5 +185,6 @@ def _checked(bench: Bench, name: str) -> Path:
     return path
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Of a file here, as `Target.sha256` gives it of one there."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -7,6 +7,7 @@ _STYLES = {
     "PASS": "bold green",
     "FAIL": "bold red",
     "NOT CAUGHT": "bold red",
+    "WRONG": "bold red",
     "INCONCLUSIVE": "bold yellow",
 }
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rig.bench import Bench, load_bench
+from rig.commands.arguments import BenchFile, known_lines
 from rig.commands.status import Status
 from rig.errors import BenchError
 from rig.identity import REPOSITORY, tool_versions
@@ -49,9 +49,6 @@ class ReferenceKind(StrEnum):
     TARGET = "target"
 
 
-BenchFile = Annotated[
-    Path, typer.Argument(metavar="BENCH", help="The bench file, for example benches/virtual.yaml.")
-]
 Edges = Annotated[
     int, typer.Option(min=FEWEST_EDGES, max=100_000, help="How many to send at each rate.")
 ]
@@ -81,9 +78,7 @@ def qualify(
     Nothing else may drive the line meanwhile.
     """
     bench = load_bench(bench_file)
-    if line not in bench.lines:
-        known = ", ".join(bench.lines)
-        raise typer.BadParameter(f"{bench.file} has no line {line!r}, but: {known}")
+    known_lines(bench, [line])
     with _session(bench) as session:
         signal = make_reference(session, line, reference, reference_ppm)
         legs = play_all(session.observer, signal, line, edges + edges % 2)
