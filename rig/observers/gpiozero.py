@@ -12,7 +12,9 @@ at which Python got to know of it.
 """
 
 import contextlib
+import hashlib
 import select
+import shlex
 import subprocess
 import sys
 import threading
@@ -28,7 +30,8 @@ from numpy.typing import NDArray
 from rig.capture import EDGE_DTYPE, Capture, Clock, ClockKind, Instant, edge_array, proven_lost
 from rig.errors import ObserverError, TargetError
 from rig.observers import agent
-from rig.targets.shell import Talk
+from rig.targets.base import Target
+from rig.targets.shell import Shell, Talk
 
 AGENT = Path(agent.__file__)
 """The one file that runs on the second Pi."""
@@ -299,6 +302,52 @@ def _wrong_at_end(edges: NDArray[np.void], initial: list[int], at_end: list[int]
     for _, line, level, _ in edges.tolist():
         last[line] = level
     return sum(a != b for a, b in zip(last, at_end, strict=True))
+
+
+def agent_on(board: Target) -> Callable[[list[str]], Talk]:
+    """What starts an agent on a board that is logged in to: over SSH or a serial console.
+
+    The board is opened for it, the agent is sent there, and neither stays when it is closed.
+    """
+
+    def start(arguments: list[str]) -> Talk:
+        board.open({})
+        try:
+            digest = hashlib.sha256(AGENT.read_bytes()).hexdigest()
+            path = f"/tmp/rig-agent-{digest[:12]}.py"
+            board.put(AGENT, path)
+            return BoardTalk(board, path, talk_to_agent(board.shell, path, arguments))
+        except BaseException:
+            board.close()
+            raise
+
+    return start
+
+
+def talk_to_agent(shell: Shell, path: str, arguments: list[str]) -> Talk:
+    """Start the agent that lies at `path` of a board; its end is told by the board's shell."""
+    ended = agent.frame(0, {"error": "it has ended"}).decode().strip()
+    words = shlex.join(["python3", path, *arguments])
+    return shell.talk(f"{words}; echo {shlex.quote(ended)}")
+
+
+class BoardTalk:
+    """An agent on a board of its own; see `rig.targets.shell.Talk`."""
+
+    def __init__(self, board: Target, path: str, talk: Talk) -> None:
+        """`path` is where the agent lies there."""
+        self._board = board
+        self._path = path
+        self._talk = talk
+        self.write = talk.write
+        self.read = talk.read
+
+    def close(self) -> None:
+        """End the agent, remove it and let go of the board."""
+        self._talk.close()
+        with contextlib.suppress(TargetError):
+            self._board.run(f"rm -f {self._path}")
+        self._board.close()
 
 
 class ChildTalk:

@@ -5,7 +5,6 @@ inputs of the second board. That board knows nothing of the trace; what it sees,
 stamps and its gpiozero reports.
 """
 
-import shlex
 import threading
 import time
 from collections.abc import Mapping
@@ -13,13 +12,12 @@ from dataclasses import replace
 
 from rig.capture import Capture, Heartbeat, Instant, Stall
 from rig.errors import ObserverError, TargetError
-from rig.observers import agent
-from rig.observers.gpiozero import AGENT, Budget, GpiozeroObserver
+from rig.observers.gpiozero import AGENT, Budget, GpiozeroObserver, talk_to_agent
 from rig.observers.heartbeat import Heart, cpu_wait_of
 from rig.observers.qemu import GPIO_BASE, MARKER, TraceReader
 from rig.targets.qemu import Emulator, QTest
 from rig.targets.second_board import SecondBoard
-from rig.targets.shell import Shell, Talk
+from rig.targets.shell import Talk
 from rig.targets.virtual_pi import VirtualPi
 
 AGENT_PATH = "/opt/rig/agent.py"
@@ -161,10 +159,3 @@ class TwoBoardsObserver:
         if wire_ns > self._budget.latency_ns:
             stalls.append(Stall(end_ns, wire_ns, "wire"))
         return replace(heartbeat, stalls=tuple(stalls))
-
-
-def talk_to_agent(shell: Shell, path: str, arguments: list[str]) -> Talk:
-    """Start the agent that lies at `path` of a board; its end is told by the board's shell."""
-    ended = agent.frame(0, {"error": "it has ended"}).decode().strip()
-    words = shlex.join(["python3", path, *arguments])
-    return shell.talk(f"{words}; echo {shlex.quote(ended)}")

@@ -7,9 +7,10 @@ what a booted one does is in robot/led.robot, which runs on benches/virtual-two-
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -20,10 +21,12 @@ from rig.capture import Capture, ClockKind
 from rig.errors import ObserverError
 from rig.identity import REPOSITORY
 from rig.observers import gpiozero as module
-from rig.observers.gpiozero import Budget, GpiozeroObserver
+from rig.observers.gpiozero import Budget, GpiozeroObserver, agent_on, talk_to_agent
 from rig.observers.qemu import GPCLR0, GPFSEL0, GPIO_BASE, GPSET0
-from rig.observers.two_boards import AGENT_PATH, TwoBoardsObserver, Wires, talk_to_agent
+from rig.observers.two_boards import AGENT_PATH, TwoBoardsObserver, Wires
+from rig.targets.console import Console
 from rig.targets.qemu import Emulator
+from rig.targets.second_board import SecondBoard
 from rig.targets.virtual_pi import TRACE_EVENTS, VirtualPi
 
 LED, NEIGHBOUR = 25, 24
@@ -202,6 +205,45 @@ def test_the_lines_are_free_again_when_the_agent_is_closed(
     observer.arm()
     observer.close()
     assert "lg" not in both.board.run(holders).output.split()
+    assert both.board.run("pidof python3; ls -A /tmp").output == ""
+
+
+class RunningBoard(SecondBoard):
+    """As a real second Pi is: it runs already, and stays on when the rig lets go."""
+
+    def __init__(self, board: SecondBoard) -> None:
+        self.board = board
+        self.is_open = False
+
+    @property
+    def shell(self) -> Console:
+        return self.board.shell
+
+    def open(self, files: Mapping[str, Path]) -> None:
+        self.is_open = True
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+def test_an_agent_is_sent_over_the_console_and_does_not_stay(
+    pi: StoppedPi,
+    both: TwoBoardsObserver,
+    second: Callable[..., GpiozeroObserver],
+    budget: Budget,
+) -> None:
+    board = RunningBoard(both.board)
+    observer = GpiozeroObserver(agent_on(board), {"led": 5}, budget)
+    observer.connect()
+    observer.arm()
+    for level in (1, 0):
+        pi.drive(level)
+        time.sleep(0.05)
+    both.wires.flush()
+    assert levels(observer.stop()) == [1, 0]
+    assert board.is_open
+    observer.close()
+    assert not board.is_open
     assert both.board.run("pidof python3; ls -A /tmp").output == ""
 
 
