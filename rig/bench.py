@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from rig.errors import BenchFileError
 from rig.expectation import Milliseconds, TimingLimits, in_ns
@@ -17,6 +17,9 @@ from rig.samples import MOST_RATE_HZ
 
 LINES_OF_PI = 54
 """GPIO lines of the BCM2835 to BCM2837, numbered from 0 (BCM2835 ARM Peripherals, 6.1)."""
+
+LINES_OF_SECOND_BOARD = (0, 1, 2, 4, 5, 6, 7)
+"""Inputs of QEMU's PL061 on the machine virt; 3 is the power button."""
 
 Line = Annotated[int, Field(strict=True, ge=0, lt=LINES_OF_PI)]
 HeaderLine = Annotated[int, Field(strict=True, ge=0, le=27)]
@@ -109,6 +112,17 @@ class GpiozeroObserver(WiredObserver):
     accuracy_ppm: Annotated[float, Field(ge=0, lt=1_000_000)]
     """Largest error of the rate of its clock."""
 
+    @model_validator(mode="after")
+    def _second_board_has_these(self) -> Self:
+        wrong = set(self.wiring.values()) - set(LINES_OF_SECOND_BOARD)
+        if isinstance(self.via, SecondBoard) and wrong:
+            there = ", ".join(map(str, LINES_OF_SECOND_BOARD))
+            raise ValueError(
+                f"nothing can be wired to line {', '.join(map(str, sorted(wrong)))} of the second "
+                f"board; it has: {there}"
+            )
+        return self
+
 
 class SigrokObserver(WiredObserver):
     """A logic analyzer that sigrok drives."""
@@ -180,15 +194,16 @@ class Bench(FactsFile):
                 raise ValueError(f"{name!r} is the name of another line than {number}")
         return lines
 
-    @model_validator(mode="after")
-    def _wired_lines_exist(self) -> Self:
-        strangers = set(getattr(self.observer, "wiring", {})) - set(self.lines)
+    @field_validator("lines")
+    @classmethod
+    def _wired_lines_exist(cls, lines: dict[str, int], others: ValidationInfo) -> dict[str, int]:
+        strangers = set(getattr(others.data.get("observer"), "wiring", {})) - set(lines)
         if strangers:
-            known = ", ".join(self.lines)
             raise ValueError(
-                f"observer.wiring: lines has no {', '.join(sorted(strangers))}; there are: {known}"
+                f"observer.wiring: lines has no {', '.join(sorted(strangers))}; "
+                f"there are: {', '.join(lines)}"
             )
-        return self
+        return lines
 
     def line_names(self) -> tuple[str, ...]:
         """Every line of the target in order: its name here, or `gpioN`."""

@@ -10,14 +10,17 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from rig import image
+from rig import image, second_disk
 from rig.debs import Archive, Package, check, read_files, sha256
 from rig.errors import ImageError
-from rig.image import ensure_image, overlay
+from rig.image import ensure_image, ensure_second_board, overlay
+from rig.wheels import Wheel
 
 KERNEL = "linux-image-6.1.0-1-arm64"
 DTB_PATH = f"usr/lib/{KERNEL}/broadcom/bcm2837-rpi-3-b.dtb"
@@ -260,6 +263,92 @@ def test_command_says_in_one_line_what_is_wrong(
     assert capsys.readouterr().err == (
         "image: kernel series '1' is not known; there are: 6.1, 6.12\n"
     )
+
+
+# The second board's RAM disk.
+
+LIBRARIES = "lib/aarch64-linux-gnu"
+PYTHON = "usr/lib/python3.11"
+
+
+@pytest.fixture
+def second_mirror(mirror: Mirror, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mirror:
+    mirror.add("python3.11-minimal", {"usr/bin/python3.11": b"python"})
+    mirror.add("libpython3.11-minimal", {f"{PYTHON}/abc.py": b"x = 1\n"})
+    more = {f"{PYTHON}/csv.py": b"x = 2\n", f"{PYTHON}/test/slow.py": b"x = 3\n"}
+    mirror.add("libpython3.11-stdlib", more)
+    mirror.add(
+        "libc6", {f"{LIBRARIES}/libc.so.6": b"c", f"{LIBRARIES}/ld-linux-aarch64.so.1": b"ld"}
+    )
+    mirror.add("libexpat1", {f"{LIBRARIES}/libexpat.so.1.8.10": b"expat"})
+    mirror.add("zlib1g", {f"{LIBRARIES}/libz.so.1.2.13": b"z"})
+
+    def packed(wheel: Wheel, into: Path) -> Path:
+        path = tmp_path / f"{wheel.requirement}.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(f"{wheel.requirement.split('=')[0]}.py", "x = 4\n")
+        return path
+
+    monkeypatch.setattr(second_disk, "fetch_wheel", packed)
+    return mirror
+
+
+def test_second_board_boots_the_same_kernel_with_python_and_gpiozero(
+    second_mirror: Mirror, build: Path
+) -> None:
+    made = ensure_second_board(build)
+    assert made.kernel.read_bytes() == b"kernel"
+    names = [line.split()[-1] for line in listed(made.initrd.read_bytes()).splitlines()]
+    assert {"usr/bin/python3", f"{PYTHON}/abc.py", f"{PYTHON}/csv.py"} <= set(names)
+    assert {f"usr/lib/python3/dist-packages/{n}.py" for n in ("gpiozero", "lgpio")} <= set(names)
+    assert f"{PYTHON}/test/slow.py" not in names
+    assert names.count("etc/inittab") == 1
+    assert made.versions["libc6"] == "1:2-3"
+    assert made.versions["lgpio"] == "0.2.2.0"
+
+
+def test_second_board_has_its_libraries_under_the_names_that_programs_ask_for(
+    second_mirror: Mirror, build: Path
+) -> None:
+    names = listed(ensure_second_board(build).initrd.read_bytes())
+    for name in ("libc.so.6", "libexpat.so.1", "libz.so.1"):
+        assert f" {LIBRARIES}/{name}\n" in names
+    assert " lib/ld-linux-aarch64.so.1\n" in names
+
+
+def test_second_board_logs_in_on_its_own_port(second_mirror: Mirror, build: Path) -> None:
+    plain = gzip.decompress(ensure_second_board(build).initrd.read_bytes())
+    assert b"ttyAMA0::respawn" in plain
+    assert b"ttyS1::respawn" not in plain
+
+
+def test_compiled_code_is_added_only_by_the_same_python(
+    second_mirror: Mirror, build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(second_disk, "_CACHE_TAG", sys.implementation.cache_tag)
+    code = f"{PYTHON}/__pycache__/abc.{sys.implementation.cache_tag}.pyc"
+    assert code in listed(ensure_second_board(build).initrd.read_bytes())
+    monkeypatch.setattr(second_disk, "_CACHE_TAG", "cpython-1")
+    other = ensure_second_board(tmp_path / "other").initrd.read_bytes()
+    assert ".pyc" not in listed(other)
+
+
+def test_same_packages_give_the_same_second_disk(
+    second_mirror: Mirror, build: Path, tmp_path: Path
+) -> None:
+    first = ensure_second_board(build).initrd.read_bytes()
+    assert ensure_second_board(tmp_path / "other").initrd.read_bytes() == first
+
+
+def test_command_makes_the_second_board_when_asked(
+    second_mirror: Mirror,
+    build: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["image", "--second-board", "--build-dir", str(build)])
+    assert image.main() == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{build}/pi/second-board/initrd.gz"
 
 
 # Packages.

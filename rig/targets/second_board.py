@@ -18,10 +18,6 @@ from rig.targets.base import Target
 from rig.targets.console import Console
 from rig.targets.qemu import QEMU, Emulator, QTest
 
-LINES = 8
-POWER_BUTTON = 3
-"""QEMU's own, so nothing else can be wired to it."""
-
 PI_REVISION = 0xA02082
 """A Raspberry Pi 3B (Raspberry Pi documentation, "Revision codes"): gpiozero wants to be on one."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rig.bench import Bench, load_bench
+from rig.bench import Bench, GpiozeroObserver, load_bench
 from rig.errors import BenchFileError
 
 GOOD = """\
@@ -112,6 +112,56 @@ REFUSALS = {
     ),
 }
 
+WIRED = GOOD.replace(
+    "  kind: qemu\n",
+    "  kind: gpiozero\n  via:\n    kind: second-board\n  wiring:\n    led: 5\n"
+    "  latency_us: 100\n  accuracy_ppm: 50\n",
+)
+WIRED_REFUSALS = {
+    "wire to no line": (
+        "    led: 5",
+        "    lef: 5",
+        "13: lines: observer.wiring: lines has no lef; there are: led, lamp",
+    ),
+    "two wires to one input": (
+        "    led: 5",
+        "    led: 5\n    lamp: 5",
+        "9: observer.wiring: 5 is wired to two lines",
+    ),
+    "no wires": ("wiring:\n    led: 5", "wiring: {}", "9: observer.wiring: Dictionary should"),
+    "input beyond the header": (
+        "    led: 5",
+        "    led: 28",
+        "10: observer.wiring.led: Input should be less than or equal to 27, not 28",
+    ),
+    "the second board's power button": (
+        "    led: 5",
+        "    led: 3",
+        "5: observer: nothing can be wired to line 3 of the second board; it has: 0, 1, 2, 4, 5",
+    ),
+    "unknown way": (
+        "kind: second-board",
+        "kind: telepathy",
+        "7: observer.via: kind 'telepathy' is unknown; allowed: local, pigpio, second-board",
+    ),
+    "another way's key": (
+        "kind: second-board",
+        "kind: local\n    host: desk",
+        "9: observer.via.host: unknown key; allowed: kind, chip",
+    ),
+    "sample rate that pigpiod does not have": (
+        "kind: second-board",
+        "kind: pigpio\n    host: desk\n    sample_us: 3",
+        "10: observer.via.sample_us: Input should be 1, 2, 4, 5, 8 or 10, not 3",
+    ),
+    "no budget": ("  latency_us: 100\n", "", "5: observer.latency_us: this key is missing"),
+    "a pull that is none": (
+        "  latency_us: 100",
+        "  pull: sideways\n  latency_us: 100",
+        "11: observer.pull: Input should be 'floating', 'up' or 'down', not 'sideways'",
+    ),
+}
+
 
 def bench_file(folder: Path, content: str | bytes) -> Path:
     path = folder / "desk.yaml"
@@ -130,6 +180,21 @@ def test_a_doubtful_bench_is_refused(tmp_path: Path, good: str, bad: str, words:
     assert good in GOOD
     path = bench_file(tmp_path, GOOD.replace(good, bad, 1))
     assert f"{path}:{words}" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "words"), WIRED_REFUSALS.values(), ids=list(WIRED_REFUSALS)
+)
+def test_doubtful_wires_are_refused(tmp_path: Path, good: str, bad: str, words: str) -> None:
+    assert good in WIRED
+    path = bench_file(tmp_path, WIRED.replace(good, bad, 1))
+    assert f"{path}:{words}" in refusal(path)
+
+
+def test_the_file_whose_wires_the_refusals_spoil_is_good(tmp_path: Path) -> None:
+    observer = load_bench(bench_file(tmp_path, WIRED)).observer
+    assert isinstance(observer, GpiozeroObserver)
+    assert (observer.wiring, observer.pull) == ({"led": 5}, "floating")
 
 
 def test_the_file_that_the_refusals_spoil_is_good(tmp_path: Path) -> None:
