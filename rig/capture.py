@@ -219,6 +219,11 @@ def edge_array(edges: Sequence[tuple[int, int, int, int]]) -> NDArray[np.void]:
     return np.array(edges, dtype=EDGE_DTYPE)
 
 
+def named_edges(edges: NDArray[np.void], lines: Sequence[str]) -> list[Edge]:
+    """Unpack an array of `EDGE_DTYPE`, with the names of the lines."""
+    return [Edge(t, lines[line], level, seqno) for t, line, level, seqno in edges.tolist()]
+
+
 def numbers_per_line(
     lines: NDArray[np.uint16], jumps: Sequence[tuple[int, int]] = ()
 ) -> NDArray[np.int64]:

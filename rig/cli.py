@@ -11,6 +11,7 @@ import typer
 
 from rig.commands.doctor import doctor
 from rig.commands.judge import judge
+from rig.commands.observe import observe
 from rig.commands.qualify import qualify
 from rig.commands.report import report
 from rig.commands.run import run
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(doctor)
 app.command()(run)
+app.command()(observe)
 app.command()(judge)
 app.command()(qualify)
 app.command()(report)

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from rig.capture import Capture, Instant
+from rig.capture import Capture, Edge, Instant
 
 
 class Observer(Protocol):
@@ -20,6 +20,13 @@ class Observer(Protocol):
 
     def now(self) -> Instant | None:
         """The observer's clock now; None if the rig cannot know it."""
+
+    def peek(self, after: int = 0) -> list[Edge]:
+        """The edges of the running capture that are here by now, without the first `after`.
+
+        For people who watch. Only what `stop` returns is known to be whole, and a judge gets
+        nothing else. Raises `ObserverError` if there is no capture, or if its source is gone.
+        """
 
     def stop(self) -> Capture:
         """End the capture and seal it. An incomplete one says so; it is not an error."""

@@ -7,7 +7,7 @@ to the same contract as the observers of real pins, see docs/observers.md.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rig.capture import Capture, Clock, ClockKind, Instant, edge_array
+from rig.capture import Capture, Clock, ClockKind, Edge, Instant, edge_array
 from rig.errors import ObserverError
 
 CLOCK = Clock(ClockKind.HARDWARE, resolution_ns=1000, accuracy_ppm=20.0, latency_ns=5000)
@@ -92,6 +92,14 @@ class FakeObserver:
     def now(self) -> Instant:
         """The pins' own time, as far as this clock resolves it."""
         return Instant(self._stamp(self._pins.time_ns), self._clock.resolution_ns)
+
+    def peek(self, after: int = 0) -> list[Edge]:
+        """See `Observer`."""
+        self._refuse_silence()
+        if self._initial is None:
+            raise ObserverError("the fake observer was not armed")
+        lines = list(self._initial)
+        return [Edge(t, lines[line], level, n) for t, line, level, n in self._edges[after:]]
 
     def stop(self) -> Capture:
         """End the capture. Raises `ObserverError` if there is none, or if it is silent."""

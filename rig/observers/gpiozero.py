@@ -27,7 +27,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rig.capture import EDGE_DTYPE, Capture, Clock, ClockKind, Instant, edge_array, proven_lost
+from rig.capture import (
+    EDGE_DTYPE,
+    Capture,
+    Clock,
+    ClockKind,
+    Edge,
+    Instant,
+    edge_array,
+    named_edges,
+    proven_lost,
+)
 from rig.errors import ObserverError, TargetError
 from rig.observers import agent
 from rig.targets.base import Target
@@ -122,6 +132,13 @@ class AgentLink:
                     return None
                 self._changed.wait(left_s)
             return self._answers.pop(number)
+
+    def arrived(self) -> list[tuple[int, int, int]]:
+        """The edges so far. Raises `ObserverError` if the agent is gone."""
+        with self._changed:
+            if self._failed:
+                raise ObserverError(self._complaint(self._failed))
+            return [self.edges[number] for number in sorted(self.edges)]
 
     def _write(self, number: int, message: dict[str, Any]) -> None:
         with self._changed:
@@ -225,6 +242,14 @@ class GpiozeroObserver:
         told_ns = int(self._connected().ask("now")["now_ns"])
         half_ns = (time.monotonic_ns() - asked_ns + 1) // 2
         return Instant(told_ns + half_ns, half_ns)
+
+    def peek(self, after: int = 0) -> list[Edge]:
+        """What the agent has sent so far."""
+        if self._started is None:
+            raise ObserverError("the observer was not armed")
+        levels = [int(self._started["levels"][str(line)]) for line in self._wiring.values()]
+        edges = _in_order(self._connected().arrived(), list(self._wiring.values()), levels)
+        return named_edges(edges[after:], tuple(self._wiring))
 
     def stop(self) -> Capture:
         """End the capture, when all edges that happened in it are here or known to be lost."""

@@ -29,7 +29,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rig.capture import Capture, Clock, ClockKind, Instant, ModeChange, edge_array
+from rig.capture import (
+    Capture,
+    Clock,
+    ClockKind,
+    Edge,
+    Instant,
+    ModeChange,
+    edge_array,
+    named_edges,
+)
 from rig.errors import ObserverError
 from rig.observers.heartbeat import Heart, cpu_wait_of
 from rig.targets.qemu import QTest
@@ -252,6 +261,15 @@ class QemuObserver:
         self._start = self._agreed_mark()
         self._clock_offset_ns = _clock_offset_ns()
         self._heart = Heart(self._stall_ns, cpu_wait_of(self._board.emulator.pid))
+
+    def peek(self, after: int = 0) -> list[Edge]:
+        """What the trace has told so far; the other witnesses are asked at the end."""
+        if self._start is None or self._heart is None:
+            raise ObserverError("the observer was not armed")
+        if not self._board.emulator.is_running:
+            raise ObserverError("QEMU has ended")
+        edges = _numbered(self._trace.edges[self._start.edges :])
+        return named_edges(edges[after:], self._lines)
 
     def stop(self) -> Capture:
         """End the capture and seal it.

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from rig.capture import Capture, Clock, Instant, Qualification
+from rig.capture import Capture, Clock, Edge, Instant, Qualification
 from rig.observers.base import Observer
 from rig.qualification import Record, age_days
 
@@ -28,6 +28,10 @@ class QualifiedObserver:
     def now(self) -> Instant | None:
         """The observer's clock now."""
         return self._observer.now()
+
+    def peek(self, after: int = 0) -> list[Edge]:
+        """The edges so far."""
+        return self._observer.peek(after)
 
     def stop(self) -> Capture:
         """End the capture, with the qualified budget."""

@@ -6,7 +6,7 @@ name it, because its captures are not of the run that is going on; `rig judge` i
 
 from pathlib import Path
 
-from rig.capture import Capture
+from rig.capture import Capture, Edge, named_edges
 from rig.errors import EvidenceError, ObserverError
 from rig.recordings.opening import read_recording
 from rig.recordings.supplement import Supplement
@@ -39,12 +39,16 @@ class ReplayObserver:
     def now(self) -> None:
         """The recording's clock stopped with it."""
 
+    def peek(self, after: int = 0) -> list[Edge]:
+        """The whole recording, from the beginning."""
+        capture = self._running()
+        return named_edges(capture.edges[after:], capture.lines)
+
     def stop(self) -> Capture:
         """The whole recording. Raises `ObserverError` if not armed."""
-        if self._capture is None or not self._armed:
-            raise ObserverError(f"the replay of {self._path} was not armed")
+        capture = self._running()
         self._armed = False
-        return self._capture
+        return capture
 
     def functions(self) -> dict[str, str]:
         """A recording holds no functions of now."""
@@ -53,3 +57,8 @@ class ReplayObserver:
     def close(self) -> None:
         """Forget the recording; safe to call at any time."""
         self._capture, self._armed = None, False
+
+    def _running(self) -> Capture:
+        if self._capture is None or not self._armed:
+            raise ObserverError(f"the replay of {self._path} was not armed")
+        return self._capture

@@ -9,7 +9,7 @@ was taken: only that it was after `sigrok-cli` started, and before the first sam
 from dataclasses import dataclass
 
 from rig import bench
-from rig.capture import Capture, Clock, ClockKind, Instant
+from rig.capture import Capture, Clock, ClockKind, Edge, Instant, named_edges
 from rig.errors import ObserverError
 from rig.observers.sigrok_cli import (
     MOST_EDGES,
@@ -84,6 +84,15 @@ class SigrokObserver:
         earliest_ns, latest_ns = now_ns - stream.latest_start_ns, now_ns - stream.launched_ns
         half_ns = -(-(latest_ns - earliest_ns) // 2) + self._drift_ns(latest_ns)
         return Instant((earliest_ns + latest_ns) // 2, half_ns)
+
+    def peek(self, after: int = 0) -> list[Edge]:
+        """The edges in the samples so far."""
+        if self._stream is None:
+            raise ObserverError("the analyzer is not sampling: it was not armed")
+        if self._stream.ended:
+            raise ObserverError(f"no samples come any more: {self._stream.words()}; {LOOK_AT}")
+        edges, _ = self._stream.edges()
+        return named_edges(edges[after:], tuple(self._facts.wiring))
 
     def stop(self) -> Capture:
         """Wait for the samples of all that has happened so far, and seal the capture.

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rig.capture import Capture, Heartbeat, Instant, Stall
+from rig.capture import Capture, Edge, Heartbeat, Instant, Stall
 from rig.errors import ObserverError, TargetError
 from rig.observers.gpiozero import AGENT, Budget, GpiozeroObserver, talk_to_agent
 from rig.observers.heartbeat import Heart, cpu_wait_of
@@ -122,6 +122,10 @@ class TwoBoardsObserver:
     def now(self) -> Instant:
         """The second board's clock."""
         return self._gpiozero.now()
+
+    def peek(self, after: int = 0) -> list[Edge]:
+        """What the second board has sent so far."""
+        return self._gpiozero.peek(after)
 
     def stop(self) -> Capture:
         """End the capture and seal it; a wire that took longer than its budget is a stall."""

@@ -50,6 +50,11 @@ class Emulator:
         """Of the running process."""
         return self._running().pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self, arguments: Sequence[str], trace_events: Sequence[str]) -> None:
         """Start QEMU with its CPUs stopped.
 
@@ -94,7 +99,7 @@ class Emulator:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or not self.is_running:
             raise TargetError(f"QEMU is not running{self._last_words()}")
         return self._process
 

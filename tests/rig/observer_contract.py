@@ -77,6 +77,22 @@ class ObserverContract:
         assert levels(capture, subject.line) == [1, 0, 1, 0, 1, 0, 1]
         assert capture.is_complete
 
+    def test_what_can_be_seen_live_is_what_the_capture_then_has(self, subject: Subject) -> None:
+        observer = subject.observer
+        observer.arm()
+        if subject.drive:
+            subject.drive(1)
+        deadline = time.monotonic() + GRACE_S
+        while not (seen := observer.peek()) and time.monotonic() < deadline:
+            subject.wait()
+        again = observer.peek(len(seen))
+        capture = observer.stop()
+        assert seen
+        assert seen == list(capture)[: len(seen)]
+        assert again == list(capture)[len(seen) :][: len(again)]
+        with pytest.raises(ObserverError):
+            observer.peek()
+
     def test_initial_levels_are_those_at_the_moment_of_arming(self, subject: Subject) -> None:
         drive, observer = subject.driven(), subject.observer
         drive(1)
