@@ -6,6 +6,8 @@ a bench that does not work is a `BenchError`, and Robot's message starts with it
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -26,6 +28,9 @@ Switch = Literal["off", "on"]
 
 RESULTS = Path("results")
 
+MOST_RECOVERIES = 3
+"""So often in a row a bench that broke is brought up again in vain."""
+
 
 class Run:
     """What `Run LED Unikernel` returns: the evidence and the verdict on it."""
@@ -44,6 +49,8 @@ class RigLibrary:
 
     def __init__(self) -> None:
         self._session: Session | None = None
+        self._is_broken = False
+        self._failed_recoveries = 0
         self._results: Path | None = None
         self._unreported = 0
 
@@ -55,7 +62,7 @@ class RigLibrary:
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
             self._results = RESULTS / f"{stamp}-{facts.name}"
         logger.console(f"Bench {facts.name}: bringing the target up ...")
-        self._session = Session.open(facts)
+        self._session, self._is_broken, self._failed_recoveries = Session.open(facts), False, 0
         told = self._session.facts
         logger.console(
             f"{told['board']}, kernel {told['kernel']}, {told['gpio_chip']} at {told['gpio_base']}"
@@ -97,8 +104,8 @@ class RigLibrary:
             _ns(off),
             ordered.final_level,
         )
-        session = self._opened()
-        limits = session.bench.limits
+        bench = self._opened().bench
+        limits = bench.limits
         suite, test = _where()
         planted = ordered != expected or tender != "tender"
         order = Order(
@@ -107,7 +114,7 @@ class RigLibrary:
             command=tender_command(
                 deployed_path(tender),
                 deployed_path("test_led"),
-                session.bench.lines[line],
+                bench.lines[line],
                 ordered.arguments,
             ),
             tender=tender,
@@ -117,10 +124,11 @@ class RigLibrary:
             console_wanted=(f"test_led: {ordered.arguments}", "SUCCESS"),
             purpose="defect" if planted else "proof",
         )
-        run = Run(*session.run(order, self._folder(suite, test)))
-        self._unreported += 1
-        _log(run)
-        session.restore(run.evidence.before)
+        with self._using() as session:
+            run = Run(*session.run(order, self._folder(suite, test)))
+            self._unreported += 1
+            _log(run)
+            session.restore(run.evidence.before)
         return run
 
     @keyword
@@ -197,13 +205,13 @@ class RigLibrary:
         Image names in braces stand for where they lie on the target, as in `{test_led}`.
         The pins must be as before, as the target says and as the observer reads them.
         """
-        session = self._opened()
-        paths = {name: deployed_path(name) for name in session.images}
-        before = session.gpio_state()
-        result = session.target.run(
-            f"{paths[tender]} {arguments.format(**paths)} 2>&1", timeout_s=30
-        )
-        after = session.gpio_state()
+        with self._using() as session:
+            paths = {name: deployed_path(name) for name in session.images}
+            before = session.gpio_state()
+            result = session.target.run(
+                f"{paths[tender]} {arguments.format(**paths)} 2>&1", timeout_s=30
+            )
+            after = session.gpio_state()
         if result.status != status or not all(text in result.output for text in messages):
             raise AssertionError(
                 f"exit status {result.status}, expected {status}; said: {result.output.strip()!r}, "
@@ -215,19 +223,46 @@ class RigLibrary:
     @keyword
     def export_line(self, line: str) -> None:
         """Export a line on the target, as somebody else there would."""
-        number = self._opened().sysfs_number(line)
-        self._must(f"echo {number} > /sys/class/gpio/export")
+        self._write_number(line, "export")
 
     @keyword
     def unexport_line(self, line: str) -> None:
         """Unexport a line on the target; it must be exported."""
-        number = self._opened().sysfs_number(line)
-        self._must(f"echo {number} > /sys/class/gpio/unexport")
+        self._write_number(line, "unexport")
 
-    def _must(self, command: str) -> None:
-        result = self._opened().target.run(command)
+    def _write_number(self, line: str, file: str) -> None:
+        with self._using() as session:
+            command = f"echo {session.sysfs_number(line)} > /sys/class/gpio/{file}"
+            result = session.target.run(command)
         if result.status:
             raise TargetError(f"{command!r} gave {result.status}: {result.output.strip()}")
+
+    @contextmanager
+    def _using(self) -> Iterator[Session]:
+        """The open bench, brought up again if it broke before.
+
+        Whatever is raised meanwhile, a test's timeout included, breaks it: in mid-run, nobody
+        knows what goes on on the target.
+        """
+        if self._is_broken:
+            self._recover()
+        try:
+            yield self._opened()
+        except BaseException:
+            self._is_broken = True
+            raise
+
+    def _recover(self) -> None:
+        session = self._opened()
+        if self._failed_recoveries >= MOST_RECOVERIES:
+            raise BenchError(
+                f"the bench broke, and was brought up again in vain {MOST_RECOVERIES} times; "
+                f"look at it: rig doctor {session.bench.file}"
+            )
+        logger.console(f"Bench {session.bench.name}: it broke; bringing it up again ...")
+        self._failed_recoveries += 1
+        self._session = session.reopened()
+        self._is_broken, self._failed_recoveries = False, 0
 
     def _opened(self) -> Session:
         if self._session is None:

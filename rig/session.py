@@ -1,5 +1,6 @@
 """A bench in use: bring the target up, deploy, run and observe, leave evidence."""
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Literal, Self
 
 from rig.bench import Bench
 from rig.cleanup import GpioState
-from rig.errors import ImageError, TargetError
+from rig.errors import ImageError, RigError, TargetError
 from rig.evidence import SPOILED, Evidence, EvidenceFolder, Image, RunRecord
 from rig.identity import git_commit, tool_versions
 from rig.observers.base import Observer
@@ -52,6 +53,9 @@ class Session:
     observer: Observer
     facts: dict[str, str | int] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
+    clean: GpioState | None = None
+    """The target's pins before anything was run; None if the session was not opened."""
+    use_qualification: bool = True
 
     @classmethod
     def open(cls, bench: Bench, *, use_qualification: bool = True) -> Self:
@@ -67,10 +71,11 @@ class Session:
         if record:
             days = bench.observer.qualification_max_age_days
             observer = QualifiedObserver(observer, record, days)
-        session = cls(bench, target, observer)
+        session = cls(bench, target, observer, use_qualification=use_qualification)
         try:
             target.open(files)
             session.facts = read_facts(target)
+            session.clean = read_gpio_state(target, {})
             session.images = {name: session._deploy(name) for name in bench.images}
             session.observer.connect()
         except BaseException:
@@ -80,8 +85,25 @@ class Session:
 
     def close(self) -> None:
         """Let go of target and observer; safe to call at any time."""
-        self.target.close()
-        self.observer.close()
+        try:
+            self.target.close()
+        finally:
+            self.observer.close()
+
+    def reopened(self) -> Self:
+        """The same bench, brought up again after it broke in mid-run, with its lines free.
+
+        Raises `BenchError` if it does not come up; this session is closed in any case.
+        """
+        self.close()
+        again = type(self).open(self.bench, use_qualification=self.use_qualification)
+        try:
+            again.restore(self.clean or again.gpio_state())
+        except BaseException:
+            again.close()
+            raise
+        again.clean = self.clean
+        return again
 
     def run(self, order: Order, folder: Path) -> tuple[Evidence, Verdict]:
         """Run once, or again if the bench itself stalled, at most twice.
@@ -116,8 +138,11 @@ class Session:
             commanded = self.observer.now()
             try:
                 result = self.target.run(order.command, order.timeout_s)
-            finally:
-                sealed = self.observer.stop()
+            except BaseException:  # what broke first is what a person has to know
+                with contextlib.suppress(RigError):
+                    self.observer.stop()
+                raise
+            sealed = self.observer.stop()
             capture = replace(sealed, commanded=commanded, outlasts_run=True)
             after = self.gpio_state()
             record = self._record(order, result, repeats, before)

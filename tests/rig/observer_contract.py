@@ -85,8 +85,11 @@ class ObserverContract:
         deadline = time.monotonic() + GRACE_S
         while not (seen := observer.peek()) and time.monotonic() < deadline:
             subject.wait()
+            time.sleep(0.02)
         again = observer.peek(len(seen))
         capture = observer.stop()
+        if subject.drive:
+            subject.drive(0)
         assert seen
         assert seen == list(capture)[: len(seen)]
         assert again == list(capture)[len(seen) :][: len(again)]

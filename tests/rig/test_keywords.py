@@ -19,8 +19,8 @@ import reports
 from rig import keywords as module
 from rig.bench import Limits
 from rig.cleanup import Export, GpioState
-from rig.errors import BenchError, BenchFileError, TargetError
-from rig.keywords import RigLibrary, Run
+from rig.errors import BenchError, BenchFileError, ObserverError, TargetError
+from rig.keywords import MOST_RECOVERIES, RigLibrary, Run
 from rig.session import Session
 from rig.targets.shell import Result
 from rig.verdict import Expectation, Finding, Kind, Outcome, Unseen, Verdict
@@ -479,3 +479,68 @@ def test_a_line_is_exported_by_its_number_on_the_target(
     session.result = Result(0, "", 0, 0)
     use("led")
     assert session.did == [(f"echo 483 > /sys/class/gpio/{verb}",)] * 2
+
+
+# A bench that breaks.
+
+
+@pytest.fixture
+def breaking(session: FakeSession, monkeypatch: pytest.MonkeyPatch) -> list[BaseException | None]:
+    """What the next runs raise; None for a good one."""
+    faults: list[BaseException | None] = []
+    run = session.run
+
+    def broken(*order: Any, **limits: Any) -> Any:
+        if faults and (fault := faults.pop(0)):
+            raise fault
+        return run(*order, **limits)
+
+    monkeypatch.setattr(session, "run", broken)
+    return faults
+
+
+@pytest.mark.parametrize(
+    "fault", [TargetError("gone"), ObserverError("gone"), TimeoutError("late")]
+)
+def test_a_bench_that_broke_is_brought_up_again_for_the_next_test(
+    library: RigLibrary,
+    session: FakeSession,
+    breaking: list[BaseException | None],
+    fault: BaseException,
+) -> None:
+    breaking.append(fault)
+    session.reopened = lambda: session.did.append("reopened") or session  # type: ignore[attr-defined]
+    with pytest.raises(type(fault)):
+        library.run_led_unikernel(*BLINK)
+    assert "reopened" not in session.did
+    library.run_led_unikernel(*BLINK)
+    library.run_led_unikernel(*BLINK)
+    assert session.did.count("reopened") == 1
+
+
+def test_a_verdict_does_not_break_the_bench(library: RigLibrary, session: FakeSession) -> None:
+    with pytest.raises(AssertionError):
+        library.tender_should_refuse("--led:led0=54", "another message")
+    library.run_led_unikernel(*BLINK)
+
+
+def test_a_bench_that_does_not_come_up_is_given_up_after_some_attempts(
+    library: RigLibrary, session: FakeSession, breaking: list[BaseException | None]
+) -> None:
+    attempts = []
+
+    def dead() -> None:
+        attempts.append(1)
+        raise TargetError("no login prompt")
+
+    session.reopened = dead  # type: ignore[attr-defined]
+    session.bench.file = "desk.yaml"
+    breaking.append(TargetError("gone"))
+    with pytest.raises(TargetError, match="gone"):
+        library.run_led_unikernel(*BLINK)
+    for _ in range(MOST_RECOVERIES):
+        with pytest.raises(TargetError, match="no login prompt"):
+            library.run_led_unikernel(*BLINK)
+    with pytest.raises(BenchError, match=r"in vain 3 times; look at it: rig doctor desk\.yaml"):
+        library.run_led_unikernel(*BLINK)
+    assert len(attempts) == MOST_RECOVERIES

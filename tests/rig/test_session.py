@@ -469,3 +469,63 @@ def test_an_image_that_cannot_run_is_refused_before_anything_starts(
         Session.open(bench)
     assert str(caught.value) == f"{bench.file}: images.test_led: {path}: {words}"
     assert "pi" not in made
+
+
+# A bench that broke.
+
+
+def test_what_broke_first_is_told_and_not_what_broke_because_of_it(
+    session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dead() -> Capture:
+        raise ObserverError("nothing comes any more")
+
+    pi(session).fails = TargetError("the port vanished")
+    monkeypatch.setattr(observer(session), "stop", dead)
+    with pytest.raises(TargetError, match="the port vanished"):
+        session.run(ORDER, folder)
+    assert names(folder) == []
+
+
+def test_a_reopened_bench_has_its_lines_free_and_keeps_its_first_state(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = FakePi()
+    again.exports = {465: "in,0", 483: "out,1"}
+    clean = GpioState(chips=(), exports={465: Export(direction="in", value=0)}, holders=())
+    session.clean = clean
+    monkeypatch.setattr(module, "make_target", lambda _: again)
+    monkeypatch.setattr(module, "make_observer", lambda *_: FakeObserver())
+    reopened = session.reopened()
+    assert observer(session).is_closed
+    assert [c for c in again.asked if "unexport" in c] == ["echo 483 > /sys/class/gpio/unexport"]
+    assert reopened.clean == clean
+
+
+def test_a_bench_that_does_not_come_up_again_is_closed(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again, watching = FakePi(), FakeObserver()
+    monkeypatch.setattr(module, "make_target", lambda _: again)
+    monkeypatch.setattr(module, "make_observer", lambda *_: watching)
+
+    def refuse(self: Session, wanted: GpioState) -> None:
+        raise TargetError("it is gone again")
+
+    monkeypatch.setattr(Session, "restore", refuse)
+    with pytest.raises(TargetError, match="gone again"):
+        session.reopened()
+    assert not again.is_on
+    assert watching.is_closed
+
+
+def test_a_target_that_cannot_be_closed_does_not_keep_the_observer(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stuck() -> None:
+        raise TargetError("the switch does not answer")
+
+    monkeypatch.setattr(pi(session), "close", stuck)
+    with pytest.raises(TargetError):
+        session.close()
+    assert observer(session).is_closed

@@ -127,7 +127,7 @@ class Kept:
 
     def __init__(self, observer: TwoBoardsObserver) -> None:
         self.arm, self.now, self.stop = observer.arm, observer.now, observer.stop
-        self.functions = observer.functions
+        self.functions, self.peek = observer.functions, observer.peek
 
     def connect(self) -> None:
         pass
