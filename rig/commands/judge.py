@@ -10,6 +10,7 @@ import typer
 
 from rig.capture import Capture
 from rig.commands.printing import print_coloured
+from rig.commands.progress import progress
 from rig.commands.status import Status, status_of
 from rig.errors import EvidenceError
 from rig.evidence import Evidence, read_evidence, verdict_json
@@ -79,10 +80,11 @@ def judge(
     unit = time_unit.value if time_unit else None
     wiring = _wiring(line or [])
     added = Supplement(wiring, accuracy_ppm, latency_ns, sample_rate_hz, unit, end_ns)
-    if source.is_dir():
-        capture, verdict, same = _judge_folder(source, expected, added)
-    else:
-        capture, verdict, same = *_judge_file(source, expected, added), True
+    with progress(f"judge: {source}"):
+        if source.is_dir():
+            capture, verdict, same = _judge_folder(source, expected, added)
+        else:
+            capture, verdict, same = *_judge_file(source, expected, added), True
     if as_json:
         sys.stdout.buffer.write(verdict_json(verdict))
     else:

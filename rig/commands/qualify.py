@@ -11,6 +11,7 @@ import typer
 
 from rig.bench import Bench, load_bench
 from rig.commands.arguments import BenchFile, known_lines
+from rig.commands.progress import progress
 from rig.commands.status import Status
 from rig.errors import BenchError
 from rig.identity import REPOSITORY, tool_versions
@@ -102,7 +103,8 @@ def _session(bench: Bench) -> Iterator[Session]:
     _tell(f"bench {bench.name}: bringing the target up")
     program = REPOSITORY / "build" / "tender" / MACHINE / PROGRAM
     bare = bench.model_copy(update={"images": {PROGRAM: program}})
-    session = Session.open(bare, use_qualification=False)
+    with progress(f"qualify: bench {bench.name}"):
+        session = Session.open(bare, use_qualification=False)
     try:
         yield session
     finally:

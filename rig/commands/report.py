@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rig.commands.printing import print_coloured
+from rig.commands.progress import progress
 
 Results = Annotated[
     Path,
@@ -17,6 +18,8 @@ Results = Annotated[
 
 def report(results: Results = Path("results")) -> None:
     """Write the report on what runs left, and print what it says, whatever its verdict."""
-    from reports import write_report  # pandas takes a second, so only when it is needed
+    with progress(f"report: {results}"):
+        from reports import write_report  # pandas takes a second, so only when it is needed
 
-    print_coloured(write_report(results).text)
+        text = write_report(results).text
+    print_coloured(text)

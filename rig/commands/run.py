@@ -29,6 +29,8 @@ Tests = Annotated[
 
 MOST_FAILED = 250
 """Robot's exit status counts failed tests up to this; what is above is another trouble."""
+STOPPED = 253
+"""By Ctrl-C."""
 
 
 def run(
@@ -63,6 +65,6 @@ def status_of_robot(status: int) -> Status:
     """Of Robot's own exit statuses (User Guide, 3.1.3) the one of this command."""
     if status == 0:
         return Status.PASS
-    if status == 253:
+    if status == STOPPED:
         return Status.INTERRUPTED
     return Status.FAIL if status <= MOST_FAILED else Status.TROUBLE
