@@ -127,6 +127,11 @@ def _placed(message: str, head: Head) -> str:
     return f"{line}: {name}{words}; a level is 0 or 1, and every row has {len(head.columns)} cells"
 
 
+def _levels(column: pa.UInt8Array) -> NDArray[np.uint8]:
+    """A column as it lies in memory; Arrow's own way there imports pandas, which takes a second."""
+    return np.frombuffer(column.buffers()[1], np.uint8, len(column), column.offset)
+
+
 class _Rows:
     """Reads rows, block by block."""
 
@@ -148,7 +153,7 @@ class _Rows:
         """Take the next rows."""
         if not batch.num_rows:
             return
-        rows = np.stack([batch[str(n)].to_numpy() for n in columns], axis=1)
+        rows = np.stack([_levels(batch[str(n)]) for n in columns], axis=1)
         self._refuse_row(rows.max(axis=1) > 1, "a level is neither 0 nor 1")
         changed = self._changed(rows)
         times_ns = self._times_ns(batch, np.flatnonzero(changed.any(axis=1)))
