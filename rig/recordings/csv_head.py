@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -112,7 +113,7 @@ def _named(path: Path, cells: list[str], channels: tuple[str, ...]) -> tuple[str
     if cells.count("logic") == len(channels) > 0:
         cells = [next(names) if cell == "logic" else cell for cell in cells]
     cells = [cell.strip() for cell in cells]
-    twice = sorted({cell for cell in cells if cells.count(cell) > 1})
+    twice = sorted(cell for cell, count in Counter(cells).items() if count > 1)
     if twice:
         raise EvidenceError(f"{path}: two columns are called {', '.join(map(repr, twice))}")
     return tuple(cells)
@@ -126,7 +127,7 @@ def _sigrok_channels(comments: list[str]) -> tuple[str, ...]:
 def _separator(path: Path, rows: list[str]) -> str:
     """What splits header and first row into equally many cells."""
     counts = {s: {len(_cells(row, s)) for row in rows} for s in SEPARATORS}
-    fitting = [s for s, found in counts.items() if len(found) == 1 and found != {1}]
+    fitting = [s for s, found in counts.items() if len(found) == 1 and max(found) > 1]
     if len(fitting) == 1:
         return fitting[0]
     if not fitting and all(found == {1} for found in counts.values()):

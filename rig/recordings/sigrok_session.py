@@ -39,6 +39,7 @@ _DAMAGED = (
     ValueError,
     NotImplementedError,
     RuntimeError,
+    OSError,  # a place in the file that no file has
 )
 """What Python's zipfile raises for archives that are damaged, cut off, encrypted or made up."""
 

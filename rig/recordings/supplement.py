@@ -33,17 +33,18 @@ class Supplement:
 
 
 def chosen_lines(
-    path: Path, channels: Sequence[str], added: Supplement, aliases: Collection[str] = ()
+    path: Path, channels: Collection[str], added: Supplement, shown: Sequence[str] = ()
 ) -> dict[str, str]:
     """Line -> channel, for every line that the capture is to have.
 
-    `aliases` are more names that a wiring may use. Raises `EvidenceError` for a channel that
-    the recording does not have.
+    `shown` is what to tell whoever named a channel that is not there, if not `channels`.
+    Raises `EvidenceError` for such a channel.
     """
-    wiring = dict(added.wiring) or {name: name for name in channels}
+    wiring, known = dict(added.wiring) or {name: name for name in channels}, set(channels)
     for line, channel in wiring.items():
-        if channel not in channels and channel not in aliases:
-            raise EvidenceError(f"{path}: has no channel {channel!r} ({line}); {_list(channels)}")
+        if channel not in known:
+            there = _list(shown or list(channels))
+            raise EvidenceError(f"{path}: has no channel {channel!r} ({line}); {there}")
     if len(set(wiring.values())) < len(wiring):
         raise EvidenceError(f"{path}: two lines are on one channel: {dict(wiring)}")
     if not 0 < len(wiring) <= MOST_LINES:

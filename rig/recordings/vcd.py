@@ -7,7 +7,7 @@ while (`$dumpoff`), makes the recording unfit and is refused.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -115,34 +115,51 @@ def _watched(path: Path, header: Header, added: Supplement) -> list[_Watched]:
     A variable goes by its bare name where no other has it, and by its name with its scopes.
     """
     bare = Counter(name for name, _ in {(v.name, v.code) for v in header.variables})
-    channels: dict[str, tuple[bytes, int]] = {}
-    for variable in filter(_fits, header.variables):
-        for suffix, place in variable.bits().items():
-            names = [variable.path] + [variable.name] * (bare[variable.name] == 1)
-            channels |= {name + suffix: (variable.code, place) for name in names}
-    every = [] if added.wiring else _every_line(path, header, bare)
-    lines = chosen_lines(path, every or list(channels), added)
+    if not added.wiring:
+        every = _every_line(path, header, bare)
+        return [_Watched(line, every[line], 0) for line in chosen_lines(path, every, added)]
+    channels = _channels(header, bare, set(added.wiring.values()))
+    shown = [variable.path for variable in header.variables]
+    lines = chosen_lines(path, channels, added, shown)
     return [_Watched(line, *channels[channel]) for line, channel in lines.items()]
+
+
+def _channels(
+    header: Header, bare: Counter[str], wanted: Collection[str]
+) -> dict[str, tuple[bytes, int]]:
+    """Name -> code and bit, of the variables that are wanted, or of which a bit is."""
+    stems = {*wanted, *(name.rpartition("[")[0] for name in wanted)}
+    channels = {}
+    for variable in filter(_fits, header.variables):
+        names = {variable.path} | ({variable.name} if bare[variable.name] == 1 else set())
+        for name in names & stems:
+            bits = variable.bits().items()
+            channels.update({name + suffix: (variable.code, place) for suffix, place in bits})
+    return channels
 
 
 def _fits(variable: Variable) -> bool:
     return variable.is_logic and variable.size <= WIDEST
 
 
-def _every_line(path: Path, header: Header, bare: Counter[str]) -> list[str]:
-    """One name for each variable, however many it goes by; all of them must be lines."""
-    names: dict[bytes, str] = {}
+def _every_line(path: Path, header: Header, bare: Counter[str]) -> dict[str, bytes]:
+    """Name -> code of all variables, each under one name; all of them must be lines."""
+    codes: dict[str, bytes] = {}
+    named: set[bytes] = set()
     for variable in header.variables:
         if not variable.is_logic or variable.size != 1:
             raise EvidenceError(
                 f"{path}: {variable.path} is a {variable.kind} of {variable.size} bits and not a "
                 f"line; name the channels that matter, as in --line led={variable.name}[0]"
             )
+        if variable.code in named:
+            continue
         name = variable.name if bare[variable.name] == 1 else variable.path
-        if name in names.values() and variable.code not in names:
+        if name in codes:
             raise EvidenceError(f"{path}: two variables are called {name}")
-        names.setdefault(variable.code, name)
-    return list(names.values())
+        codes[name] = variable.code
+        named.add(variable.code)
+    return codes
 
 
 @dataclass(frozen=True)
@@ -334,8 +351,9 @@ def _layers(path: Path, codes: list[int], watched: list[_Watched]) -> list[_Laye
     """As many layers as the most watched code has lines; most recordings need one."""
     layers: list[_Layer] = []
     depth: Counter[int] = Counter()
+    slots = {code: slot for slot, code in enumerate(codes)}
     for line, one in enumerate(watched):
-        slot = codes.index(_key(path, one.code))
+        slot = slots[_key(path, one.code)]
         if depth[slot] == len(layers):
             layers.append((np.full(len(codes), -1, np.int32), np.zeros(len(codes), np.int32)))
         lines, bits = layers[depth[slot]]

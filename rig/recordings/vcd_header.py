@@ -10,8 +10,10 @@ from typing import BinaryIO
 from rig.errors import EvidenceError
 from rig.recordings.quantities import rate_in_text
 
-MOST_BYTES = 16 << 20
-"""Declarations of a million variables."""
+MOST_BYTES = 4 << 20
+"""Declarations of a hundred thousand variables."""
+DEEPEST = 100
+"""Scopes within each other."""
 
 _UNITS_NS = {
     "s": Fraction(10**9),
@@ -152,6 +154,8 @@ def _declare(where: str, header: Header, keyword: str, said: list[str]) -> None:
             header.timescale_ns = _timescale(where, header, " ".join(said))
         case "$scope":
             header.scopes.append(said[-1] if len(said) > 1 else "")
+            if len(header.scopes) > DEEPEST:
+                raise EvidenceError(f"{where}: more than {DEEPEST} scopes within each other")
         case "$upscope":
             if not header.scopes:
                 raise EvidenceError(f"{where}: $upscope without a $scope")

@@ -222,6 +222,10 @@ BAD = {
     "time beyond everything": (SALEAE + "1e99,0,0\n", "not a time"),
     "two times": ("time_s,time_ms,led\n0,0,0\n", "which of its columns is the time? time_s, time"),
     "one name twice": ("time_s,led,led\n0,0,0\n", "two columns are called 'led'"),
+    "columns without end": (
+        ",".join(f"c{n}" for n in range(90_000)) + "\n" + "0," * 89_999 + "0\n",
+        "has 90000 channels; allowed are 1 to 10000",
+    ),
     "only a time": ("time_s\n0\n1\n", "has 0 channels"),
     "separated in two ways": ("a;b,c\n0;1,0\n", "could be split in several ways"),
     "other separator": ("time_s;led\n0.0,0\n", "has not as many cells as the header"),

@@ -170,6 +170,12 @@ def test_an_archive_that_is_cut_off_is_refused(tmp_path: Path, kept: int) -> Non
     assert "the archive: damaged: File is not a zip file" in refused(path)
 
 
+def test_an_archive_that_lost_its_first_bytes_is_refused(tmp_path: Path) -> None:
+    path = made(tmp_path, {"metadata": METADATA, **GOOD})
+    path.write_bytes(path.read_bytes()[1:])
+    assert "metadata: damaged: " in refused(path)
+
+
 def test_more_edges_than_fit_into_memory_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -201,6 +201,7 @@ BAD = {
     "half a variable": (BLINK.replace("1 ! led", "1 !"), ":4: $var 'wire 1 !'"),
     "size of no number": (BLINK.replace("wire 1 !", "wire one !"), ":4: $var 'wire one ! led'"),
     "upscope alone": ("$upscope $end\n" + BLINK, ":1: $upscope without"),
+    "scopes without an end": ("$scope module a $end\n" * 101 + BLINK, ":101: more than 100 scopes"),
     "text among declarations": ("hello\n" + BLINK, ":1: not VCD: 'hello'"),
     "long code": (BLINK.replace("1 ! led", "1 !!!!!!!!! led"), "a code of 9 bytes"),
     "cut in a line": (BLINK[:-2], "is cut off: its last line, b'#40', has no end"),
@@ -293,6 +294,17 @@ def test_a_sample_rate_of_0_or_of_another_number_than_the_file_says_is_refused(
     assert "was sampled at 1000000 Hz, as it says itself, not at" in refused(tmp_path, text)
     assert "0 Hz; it must be above 0" in refused(tmp_path, text.replace("1 MHz", "0 Hz"))
     assert "0 Hz; it must be" in refused(tmp_path, BLINK, replace(GHZ, sample_rate_hz=0))
+
+
+def test_a_hundred_thousand_wide_variables_cost_no_more_than_their_declarations(
+    tmp_path: Path,
+) -> None:
+    many = "".join(f"$var reg 999 {n:x} v{n} $end\n" for n in range(100_000))
+    text = BLINK.replace("$upscope", many + "$upscope")
+    with pytest.raises(EvidenceError, match="is a reg of 999 bits"):
+        read(tmp_path, text)
+    capture = read(tmp_path, text, replace(GHZ, wiring={"led": "led"}))
+    assert len(capture.edges) == 2
 
 
 # Our own capture.vcd
