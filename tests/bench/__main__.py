@@ -77,15 +77,13 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     groups = [GROUPS[options.only]] if options.only else list(GROUPS.values())
     console = Console(width=None if sys.stdout.isatty() else 150)
-    with Progress(console=console) as progress:
-        figures = [figure for of_group in groups for figure in of_group(progress, options.runs)]
-    figures.sort(key=lambda figure: figure.number)
-    console.print(table(figures))
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"
-    with path.open("w", encoding="utf-8") as stream:
-        write_csv(figures, stream)
     print(path)
+    with Progress(console=console) as progress, path.open("w", encoding="utf-8") as stream:
+        measured = (figure for group in groups for figure in group(progress, options.runs))
+        figures = write_csv(measured, stream)
+    console.print(table(sorted(figures, key=lambda figure: figure.number)))
     return 0
 
 

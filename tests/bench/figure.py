@@ -74,11 +74,20 @@ COLUMNS = (
 )
 
 
-def write_csv(figures: Iterable[Figure], stream: TextIO) -> None:
-    """One row per figure; a number that is not known is an empty field."""
+def write_csv(figures: Iterable[Figure], stream: TextIO) -> list[Figure]:
+    """One row per figure; a number that is not known is an empty field.
+
+    `figures` may still be measuring: each is written at once, so that an end half
+    way loses none that is known. Returns them all.
+    """
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_fields(figure) for figure in figures)
+    written = []
+    for figure in figures:
+        writer.writerow(_fields(figure))
+        stream.flush()
+        written.append(figure)
+    return written
 
 
 def table(figures: Iterable[Figure]) -> Table:

@@ -3,6 +3,7 @@
 
 import io
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,18 @@ def test_csv_has_a_row_for_each_figure_and_says_what_is_not_known() -> None:
         '2,here,"a, b",1.5,,,us,3,,reported,',
         "1,here,start,,,,,,,not measured,no /dev/kvm",
     ]
+
+
+def test_csv_keeps_what_is_known_when_measuring_is_interrupted(tmp_path: Path) -> None:
+    def figures() -> Iterator[Figure]:
+        yield Figure(5, "aarch64", "tender", "KiB", certain(650.7), at_most=800)
+        assert "5,aarch64,tender" in path.read_text()
+        raise KeyboardInterrupt
+
+    path = tmp_path / "figures.csv"
+
+    with path.open("w") as stream, pytest.raises(KeyboardInterrupt):
+        write_csv(figures(), stream)
 
 
 def test_turns_are_found_between_other_output() -> None:
