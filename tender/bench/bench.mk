@@ -31,7 +31,8 @@ endef
 # $(call bench_tender_rules,ARCH,NAME)
 define bench_tender_rules
 bench: $(BUILD)/$(1)/bench/solo5-hvt-$(2)
-$(BUILD)/$(1)/bench/solo5-hvt-$(2): $(DEFECT_INPUTS) $(wildcard bench/$(2).c) bench/bench.mk
+$(BUILD)/$(1)/bench/solo5-hvt-$(2): $(DEFECT_INPUTS) $(wildcard bench/$(2).c) bench/bench.mk \
+		$(BUILD)/guard/led-guard-$(1)
 	@mkdir -p $$(@D)
 	@echo "  CC      $(1)/bench/solo5-hvt-$(2)"
 	$$(Q)$$(CC_$(1)) $$(TENDER_CPPFLAGS) $$(bench_cppflags_$(1)) -Itenders/hvt \

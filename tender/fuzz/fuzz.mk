@@ -31,6 +31,8 @@ $(FUZZ)/fuzz/%.o: fuzz/%.c Makefile fuzz/fuzz.mk
 	@echo "  CC      $(@:$(BUILD)/%=%)"
 	$(Q)$(FUZZ_CC) $(FUZZ_CPPFLAGS) $(FUZZ_CFLAGS) $(FUZZ_SANITIZE) -MMD -MP -c -o $@ $<
 
+$(FUZZ)/tenders/hvt/hvt_led_guarded.o: $(BUILD)/guard/led-guard-$(HOST_ARCH)
+
 # The tender's variables get sections of their own, for host.c to find them, and
 # its calls of the host go to host.c.
 $(FUZZ)/tenders/%.o: tenders/%.c Makefile fuzz/fuzz.mk fuzz/overrides
@@ -54,7 +56,7 @@ $(FUZZ)/calls-checked: $(FUZZ_OBJECTS) fuzz/harmless
 
 $(FUZZ)/fuzz_%: $(FUZZ)/fuzz/fuzz_%.o $(FUZZ)/fuzz/host.o $(FUZZ_OBJECTS) $(FUZZ)/calls-checked
 	@echo "  LINK    $(@:$(BUILD)/%=%)"
-	$(Q)$(FUZZ_CC) $(FUZZ_SANITIZE),fuzzer -Wl,--wrap=led_guard_start -o $@ $(filter %.o,$^)
+	$(Q)$(FUZZ_CC) $(FUZZ_SANITIZE),fuzzer -Wl,--wrap=led_guard_start,--wrap=led_guard_export -o $@ $(filter %.o,$^)
 
 .SECONDARY: $(FUZZ_OBJECTS) $(FUZZ_TARGETS:%=$(FUZZ)/fuzz/fuzz_%.o) $(FUZZ)/fuzz/host.o
 -include $(wildcard $(FUZZ)/fuzz/*.d $(FUZZ)/tenders/hvt/*.d)

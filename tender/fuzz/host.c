@@ -281,10 +281,16 @@ void __wrap_led_guard_start(const struct led_backend *backend, struct led *leds,
 void __wrap_led_guard_start(const struct led_backend *backend, struct led *leds,
         size_t count)
 {
-    char why[LED_TEXT_SIZE] = "";
+    for (size_t i = 0; i < count; i++) {
+        backend->take(&leds[i]);
+        backend->make_output(&leds[i]);
+    }
+}
 
-    for (size_t i = 0; i < count; i++)
-        HOST_REQUIRE(backend->take(&leds[i], why));
+int __wrap_led_guard_export(struct led *led);
+int __wrap_led_guard_export(struct led *led)
+{
+    return led_write_text(led->hold.fds[LED_EXPORT], led_number(&led->hold)) ? 0 : EIO;
 }
 
 /* ---- The rest ------------------------------------------------------------ */

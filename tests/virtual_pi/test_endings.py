@@ -13,6 +13,8 @@ PROMISE_NS = 100_000_000
 ROOM = 5
 BACKENDS = ("sysfs", "cdev")
 ON = "the LED is on"
+GUARD_MOST_KIB = 64
+"""Resident: some pages. A program with a C library has hundreds."""
 
 
 def tender(ending: str, backend: str, options: str = "") -> str:
@@ -181,6 +183,17 @@ def test_three_leds_of_a_killed_tender_are_all_given_back(leds: LedBoard) -> Non
     for line in ("led", "gpio24", "gpio23"):
         assert seen.modes(line) == ["out", "in"]
     assert_nothing_left(seen, "led", "gpio24", "gpio23")
+
+
+def test_guard_is_a_small_program_of_its_own(leds: LedBoard) -> None:
+    """By which nobody finds it who means the tender, and which is never in the way."""
+    look = "cd /proc/$(pidof led-guard); readlink exe; cat comm; grep ^Rss: smaps_rollup"
+    seen = leds.watch(f"{started('wait', 'sysfs')}; {look}; {ended('kill -TERM $pid')}")
+
+    exe, name, resident = seen.result.output.splitlines()[:3]
+    assert (exe, name) == ("/memfd:led-guard (deleted)", "led-guard")
+    assert int(resident.split()[1]) <= GUARD_MOST_KIB
+    assert_nothing_left(seen)
 
 
 # ---- The guard is hit, too --------------------------------------------------------

@@ -64,16 +64,21 @@ void hvt_signals_release(void);
  * A helper is a second process of a module, for what must be done even if the
  * tender is killed. It has nothing of the tender but a socket (SOCK_SEQPACKET),
  * on which it reads an end as soon as the tender is gone. All signals are
- * blocked. It ends when `run` returns.
+ * blocked.
  */
+#define HVT_HELPER_FD 3 /* the socket, after the standard files */
+
 struct hvt_helper {
-    const char *name; /* up to 15 characters */
+    const char *name;    /* up to 15 characters */
+    const char *program; /* a static ELF file, executed from memory */
+    size_t program_size; /* bytes */
+    /* What the program does, where a host refuses to execute memory. */
     void (*run)(int socket);
 };
 
 /*
- * Starts the helper of a module, see below. Returns the tender's end. An exit
- * hook waits for the process, which must not outlive the tender as a zombie.
+ * Starts the helper of a module. Returns the tender's end. An exit hook waits for
+ * the process, which must not outlive the tender as a zombie.
  */
 int hvt_helper_start(const struct hvt_helper *helper, pid_t *pid);
 
@@ -169,7 +174,6 @@ struct hvt_module {
     const char *usage;
     /* Says how to attach the device `name`, which the operator forgot. */
     void (*say_how_to_attach)(const char *name);
-    const struct hvt_helper *helper; /* NULL: the module has none */
 };
 
 /* Puts a pointer to the module where the tender finds it: in a section that the

@@ -4,8 +4,8 @@
  * not reach.
  *
  * A helper is a child in a session of its own with all signals blocked. It runs
- * the tender's own program, but from a copy in memory: who kills processes by
- * program, by name or by command line means the tender, and not its helper.
+ * a program of its own, from a file in memory: who kills processes by program, by
+ * name or by command line means the tender, and not its helper.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,9 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,8 +22,6 @@
 #ifndef MFD_EXEC /* Linux 6.3 wants to be told; older ones refuse it */
 #define MFD_EXEC 0x0010U
 #endif
-
-#define HELPER_FD 3 /* after the standard files */
 
 static void block_signals(void)
 {
@@ -58,44 +54,39 @@ static void keep_only(int socket)
 {
     int null_fd = open("/dev/null", O_RDWR);
 
-    for (int fd = 0; fd < HELPER_FD; fd++)
+    for (int fd = 0; fd < HVT_HELPER_FD; fd++)
         dup2(null_fd, fd);
-    dup2(socket, HELPER_FD);
-    close_from(HELPER_FD + 1);
+    dup2(socket, HVT_HELPER_FD);
+    close_from(HVT_HELPER_FD + 1);
 }
 
-static bool copy_file(int from, int to)
+static bool write_all(int fd, const char *data, size_t size)
 {
-    struct stat st;
-    off_t done = 0;
+    ssize_t n = 0;
 
-    if (fstat(from, &st) != 0)
-        return false;
-    while (done < st.st_size)
-        if (sendfile(to, from, &done, (size_t)(st.st_size - done)) <= 0)
-            return false;
-    return true;
+    for (size_t done = 0; done < size && n >= 0; done += (size_t)n)
+        n = write(fd, data + done, size - done);
+    return n >= 0;
 }
 
 /* Returns if this host does not allow programs that are no files. */
-static void execute_copy(const char *name)
+static void execute(const struct hvt_helper *helper)
 {
-    char *argv[] = { (char *)name, NULL }, *envp[] = { NULL };
-    int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    int copy = memfd_create(name, MFD_CLOEXEC | MFD_EXEC);
+    char *argv[] = { (char *)helper->name, NULL }, *envp[] = { NULL };
+    int fd = memfd_create(helper->name, MFD_CLOEXEC | MFD_EXEC);
 
-    if (copy < 0 && errno == EINVAL)
-        copy = memfd_create(name, MFD_CLOEXEC);
-    if (copy >= 0 && copy_file(program, copy))
-        fexecve(copy, argv, envp);
-    close(program);
-    close(copy);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create(helper->name, MFD_CLOEXEC);
+    if (fd >= 0 && write_all(fd, helper->program, helper->program_size))
+        fexecve(fd, argv, envp);
+    close(fd);
 }
 
-static _Noreturn void run(const struct hvt_helper *helper)
+/* Then it is a process of the tender's program, with another name. */
+static _Noreturn void run_here(const struct hvt_helper *helper)
 {
     prctl(PR_SET_NAME, helper->name);
-    helper->run(HELPER_FD);
+    helper->run(HVT_HELPER_FD);
     _exit(0);
 }
 
@@ -105,8 +96,8 @@ static _Noreturn void become(const struct hvt_helper *helper, int socket)
     block_signals();
     keep_only(socket);
     decline_oom_kill();
-    execute_copy(helper->name);
-    run(helper);
+    execute(helper);
+    run_here(helper);
 }
 
 int hvt_helper_start(const struct hvt_helper *helper, pid_t *pid)
@@ -124,13 +115,4 @@ int hvt_helper_start(const struct hvt_helper *helper, pid_t *pid)
         hvt_fail("Cannot start a process: %s", strerror(errno));
     close(ends[1]);
     return ends[0];
-}
-
-void hvt_helper_run_if_asked(const char *name)
-{
-    const struct hvt_module *module;
-
-    for (size_t i = 0; (module = hvt_module_at(i)) != NULL; i++)
-        if (module->helper != NULL && strcmp(module->helper->name, name) == 0)
-            run(module->helper);
 }

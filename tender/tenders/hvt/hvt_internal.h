@@ -98,10 +98,6 @@ void hvt_modules_setup(struct hvt *hvt, struct mft *mft);
 const struct hvt_module *hvt_module_for(uint32_t type);
 const struct hvt_module *hvt_module_at(size_t index); /* NULL after the last */
 
-/* If this process was started as the helper `name` of a module, runs it and
- * does not return. */
-void hvt_helper_run_if_asked(const char *name);
-
 /* ---- The guest ----------------------------------------------------------- */
 
 struct hvt {

@@ -20,8 +20,6 @@
 #define HVT_DEV "/dev"
 #endif
 
-enum { LINE }; /* of led->fds */
-
 /* ---- The chips ----------------------------------------------------------- */
 
 static int open_chip(const char *name)
@@ -109,10 +107,8 @@ void led_cdev_consumer(const char *label, unsigned line, char consumer[33])
     }
 }
 
-static bool open_nothing(char why[LED_TEXT_SIZE])
+static void open_nothing(void)
 {
-    (void)why;
-    return true;
 }
 
 static int request_line(const struct led *led, int chip_fd)
@@ -138,61 +134,37 @@ static int request_line(const struct led *led, int chip_fd)
     return request.fd;
 }
 
-static void refuse_line(const struct led *led, int chip_fd, int error,
-        char why[LED_TEXT_SIZE])
+static _Noreturn void refuse_line(const struct led *led, int chip_fd, int error)
 {
     char consumer[33];
 
     if (error == EBUSY) {
         read_consumer(chip_fd, led->line, consumer);
-        snprintf(why, LED_TEXT_SIZE, "%s is in use by '%s'; left alone",
-                led->label, consumer);
-    } else if (error == ENOTTY || error == EINVAL) {
-        snprintf(why, LED_TEXT_SIZE, "%s cannot be requested: %s; the kernel "
-                "must be Linux 5.10 or newer; --led-backend=sysfs may work",
-                led->label, strerror(error));
-    } else {
-        snprintf(why, LED_TEXT_SIZE, "%s cannot be requested: %s", led->label,
-                strerror(error));
+        hvt_fail("%s is in use by '%s'; left alone", led->label, consumer);
     }
+    if (error == ENOTTY || error == EINVAL)
+        hvt_fail("%s cannot be requested: %s; the kernel must be Linux 5.10 or "
+                "newer; --led-backend=sysfs may work", led->label,
+                strerror(error));
+    hvt_fail("%s cannot be requested: %s", led->label, strerror(error));
 }
 
-static bool take(struct led *led, char why[LED_TEXT_SIZE])
+static void take(struct led *led)
 {
     int chip_fd = open_chip(led->chip.name);
 
-    if (chip_fd < 0) {
-        snprintf(why, LED_TEXT_SIZE, "Cannot open " HVT_DEV "/%s: %s",
-                led->chip.name, strerror(errno));
-        return false;
-    }
-    led->fds[LINE] = request_line(led, chip_fd);
-    led->taken = led->fds[LINE] >= 0;
-    if (!led->taken)
-        refuse_line(led, chip_fd, errno, why);
+    if (chip_fd < 0)
+        hvt_fail("Cannot open " HVT_DEV "/%s: %s", led->chip.name,
+                strerror(errno));
+    led->hold.fds[LED_VALUE] = request_line(led, chip_fd);
+    if (led->hold.fds[LED_VALUE] < 0)
+        refuse_line(led, chip_fd, errno);
     close(chip_fd);
-    return led->taken;
 }
 
-/* ---- Driving it, and giving it back -------------------------------------- */
-
-static bool drive(const struct led *led, int level)
+static void be_output(const struct led *led)
 {
-    struct gpio_v2_line_values values = { .bits = (uint64_t)level, .mask = 1 };
-
-    return ioctl(led->fds[LINE], GPIO_V2_LINE_SET_VALUES_IOCTL, &values) == 0;
-}
-
-/* What becomes of a freed line is up to its driver; of this one it is known. */
-static const char *give_back(const struct led *led)
-{
-    struct gpio_v2_line_config input = { .flags = GPIO_V2_LINE_FLAG_INPUT };
-
-    if (!drive(led, led_level(led, false)))
-        return " cannot be driven off";
-    if (ioctl(led->fds[LINE], GPIO_V2_LINE_SET_CONFIG_IOCTL, &input) != 0)
-        return " cannot be made an input again";
-    return NULL;
+    (void)led; /* as it was requested */
 }
 
 static void allow_nothing(void)
@@ -201,8 +173,8 @@ static void allow_nothing(void)
 
 static void allow(const struct led *led)
 {
-    hvt_sandbox_allow_ioctl(led->fds[LINE], GPIO_V2_LINE_SET_VALUES_IOCTL);
-    hvt_sandbox_allow_ioctl(led->fds[LINE], GPIO_V2_LINE_SET_CONFIG_IOCTL);
+    hvt_sandbox_allow_ioctl(led->hold.fds[LED_VALUE], GPIO_V2_LINE_SET_VALUES_IOCTL);
+    hvt_sandbox_allow_ioctl(led->hold.fds[LED_VALUE], GPIO_V2_LINE_SET_CONFIG_IOCTL);
 }
 
 const struct led_backend led_cdev = {
@@ -214,8 +186,8 @@ const struct led_backend led_cdev = {
     .describe = describe,
     .open = open_nothing,
     .take = take,
-    .drive = drive,
-    .give_back = give_back,
+    .make_output = be_output,
+    .drive = led_cdev_drive,
     .allow_all = allow_nothing,
     .allow = allow,
 };

@@ -28,43 +28,30 @@
 #define LOCK_STEP_NS 10000000
 
 static int folder_fd = -1;
-static struct led_holder tender;
+static char command[128]; /* of this tender */
 
-static void read_command(char *command, size_t size)
+static void read_command(void)
 {
     int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? read(fd, command, size - 1) : 0;
+    ssize_t length = fd >= 0 ? read(fd, command, sizeof(command) - 1) : 0;
 
     close(fd);
-    length = length > 0 ? length : 0;
-    command[length] = '\0';
     for (ssize_t i = 0; i < length - 1; i++)
         if (command[i] == '\0' || command[i] == '\n')
             command[i] = ' ';
 }
 
-struct led_holder led_record_self(void)
-{
-    struct led_holder self = { .pid = getpid() };
-
-    read_command(self.command, sizeof(self.command));
-    return self;
-}
-
-void led_record_act_for(const struct led_holder *holder)
-{
-    tender = *holder;
-}
-
-void led_record_open(char why[LED_TEXT_SIZE])
+int led_record_open(void)
 {
     if (mkdir(HVT_LED_RECORDS, 0755) == 0 || errno == EEXIST)
         folder_fd = open(HVT_LED_RECORDS,
                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder_fd < 0)
-        snprintf(why, LED_TEXT_SIZE, "Cannot keep records in " HVT_LED_RECORDS
-                ": %s; a line that a killed tender left exported will not be "
-                "recognised", strerror(errno));
+        hvt_say("Cannot keep records in " HVT_LED_RECORDS ": %s; a line that a "
+                "killed tender left exported will not be recognised",
+                strerror(errno));
+    read_command();
+    return folder_fd;
 }
 
 static bool lock_patiently(int fd)
@@ -77,15 +64,6 @@ static bool lock_patiently(int fd)
         nanosleep(&step, NULL);
     }
     return true;
-}
-
-/* The file may have been removed by its holder while it was waited for. */
-static bool is_still(int fd, const char *key)
-{
-    struct stat locked, named;
-
-    return fstat(fd, &locked) == 0 && fstatat(folder_fd, key, &named, 0) == 0 &&
-            locked.st_ino == named.st_ino;
 }
 
 static bool read_holder(int fd, struct led_holder *holder)
@@ -106,13 +84,13 @@ enum led_record led_record_lock(const char *key, int *fd,
 
     if (folder_fd < 0)
         return LED_RECORD_NONE;
-    do {
+    do { /* it may be removed by its holder while it is waited for */
         *fd = openat(folder_fd, key, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
                 0644);
         if (*fd < 0)
             return LED_RECORD_NONE;
         is_locked = lock_patiently(*fd);
-    } while (is_locked && !is_still(*fd, key) && close(*fd) == 0);
+    } while (is_locked && !led_record_is_still(folder_fd, *fd, key) && close(*fd) == 0);
     if (is_locked)
         return read_holder(*fd, holder) ? LED_RECORD_STALE : LED_RECORD_NEW;
     read_holder(*fd, holder);
@@ -126,14 +104,7 @@ void led_record_write(int fd, unsigned long long inode)
     if (fd < 0 || ftruncate(fd, 0) != 0)
         return;
     lseek(fd, 0, SEEK_SET);
-    dprintf(fd, "%ld %llu %s\n", tender.pid, inode, tender.command);
-}
-
-/* A guard that was stopped until the line was another tender's lets that be. */
-void led_record_remove(const char *key, int fd)
-{
-    if (fd >= 0 && is_still(fd, key))
-        unlinkat(folder_fd, key, 0);
+    dprintf(fd, "%ld %llu %s\n", (long)getpid(), inode, command);
 }
 
 void led_record_allow_all(void)

@@ -28,28 +28,25 @@
 #define READY_TRIES   200
 #define READY_STEP_NS 10000000 /* 200 steps of 10 ms: 2 s */
 
-enum { VALUE, DIRECTION, RECORD }; /* of led->fds */
-
-static int export_fd = -1;
-static int unexport_fd = -1;
+static int export_fd, unexport_fd, records_fd;
 
 /* ---- The chips ----------------------------------------------------------- */
 
 /* Reads the first line of a chip's file; an empty text if it cannot. */
 static void read_chip_file(const char *chip, const char *file, char *text,
-        int size)
+        size_t size)
 {
     char path[PATH_MAX];
-    FILE *stream;
+    ssize_t length;
+    int fd;
 
-    text[0] = '\0';
     snprintf(path, sizeof(path), HVT_SYSFS_GPIO "/%s/%s", chip, file);
-    stream = fopen(path, "re");
-    if (stream == NULL)
-        return;
-    if (fgets(text, size, stream) != NULL)
-        text[strcspn(text, "\n")] = '\0';
-    fclose(stream);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    length = fd >= 0 ? read(fd, text, size - 1) : 0;
+    text[length > 0 ? length : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    if (fd >= 0)
+        close(fd);
 }
 
 static unsigned read_chip_number(const char *chip, const char *file)
@@ -97,7 +94,7 @@ static void describe(struct led *led, char text[LED_TEXT_SIZE])
 {
     unsigned number = led->chip.base + led->line;
 
-    snprintf(led->key, sizeof(led->key), "gpio%u", number);
+    snprintf(led->hold.key, sizeof(led->hold.key), "gpio%u", number);
     snprintf(led->label, sizeof(led->label), "GPIO %u (sysfs %u)", led->line,
             number);
     snprintf(text, LED_TEXT_SIZE, "GPIO %u (chip %s, base %u, sysfs %u)",
@@ -106,34 +103,21 @@ static void describe(struct led *led, char text[LED_TEXT_SIZE])
 
 /* ---- Taking a line ------------------------------------------------------- */
 
-static bool write_text(int fd, const char *text)
-{
-    return write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-}
-
-/* The line's number in sysfs, as text. */
-static const char *number_of(const struct led *led)
-{
-    return led->key + strlen("gpio");
-}
-
-static int open_control(const char *path, char why[LED_TEXT_SIZE])
+static int open_control(const char *path)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
 
     if (fd < 0)
-        snprintf(why, LED_TEXT_SIZE, "Cannot open %s: %s; run the tender as "
-                "root or in the group that owns it", path, strerror(errno));
+        hvt_fail("Cannot open %s: %s; run the tender as root or in the group "
+                "that owns it", path, strerror(errno));
     return fd;
 }
 
-/* It works without records, too; `why` is a remark then. */
-static bool open_controls(char why[LED_TEXT_SIZE])
+static void open_controls(void)
 {
-    led_record_open(why);
-    export_fd = open_control(HVT_SYSFS_GPIO "/export", why);
-    unexport_fd = open_control(HVT_SYSFS_GPIO "/unexport", why);
-    return export_fd >= 0 && unexport_fd >= 0;
+    records_fd = led_record_open(); /* it works without records, too */
+    export_fd = open_control(HVT_SYSFS_GPIO "/export");
+    unexport_fd = open_control(HVT_SYSFS_GPIO "/unexport");
 }
 
 /* 0 if the line is not exported. */
@@ -142,48 +126,38 @@ static unsigned long long inode_of(const struct led *led)
     char path[PATH_MAX];
     struct stat st;
 
-    snprintf(path, sizeof(path), HVT_SYSFS_GPIO "/%s", led->key);
+    snprintf(path, sizeof(path), HVT_SYSFS_GPIO "/%s", led->hold.key);
     return stat(path, &st) == 0 ? st.st_ino : 0;
 }
 
-static bool refuse_export(const struct led *led, int error,
-        char why[LED_TEXT_SIZE])
+static _Noreturn void refuse_busy(const struct led *led)
 {
     char consumer[33] = "";
 
-    if (error == EBUSY && inode_of(led) != 0) {
-        snprintf(why, LED_TEXT_SIZE, "%s is already exported by somebody else; "
-                "not ours, left alone", led->label);
-        return false;
-    }
+    if (inode_of(led) != 0)
+        hvt_fail("%s is already exported by somebody else; not ours, left alone",
+                led->label);
+    led_cdev_consumer(led->chip.label, led->line, consumer);
+    if (consumer[0] == '\0')
+        hvt_fail("%s cannot be exported: %s; a driver of the kernel uses it",
+                led->label, strerror(EBUSY));
+    hvt_fail("%s cannot be exported: %s; '%s' uses it", led->label,
+            strerror(EBUSY), consumer);
+}
+
+static void export_line(struct led *led)
+{
+    int error;
+
+    led_record_write(led->hold.fds[LED_RECORD], 0);
+    error = led_guard_export(led);
+    if (error != 0)
+        led_record_remove(&led->hold);
     if (error == EBUSY)
-        led_cdev_consumer(led->chip.label, led->line, consumer);
-    snprintf(why, LED_TEXT_SIZE, "%s cannot be exported: %s%s%s%s", led->label,
-            strerror(error),
-            error != EBUSY ? "" : *consumer ? "; '" : "; a driver of the kernel",
-            consumer, error != EBUSY ? "" : *consumer ? "' uses it" : " uses it");
-    return false;
-}
-
-static bool refuse_held(const struct led *led, const struct led_holder *holder,
-        char why[LED_TEXT_SIZE])
-{
-    snprintf(why, LED_TEXT_SIZE, "%s is held by another tender: pid %ld, %s",
-            led->label, holder->pid, holder->command);
-    return false;
-}
-
-static bool export_line(struct led *led, char why[LED_TEXT_SIZE])
-{
-    led_record_write(led->fds[RECORD], 0);
-    led->taken = write_text(export_fd, number_of(led));
-    if (!led->taken) {
-        refuse_export(led, errno, why);
-        led_record_remove(led->key, led->fds[RECORD]);
-        return false;
-    }
-    led_record_write(led->fds[RECORD], inode_of(led));
-    return true;
+        refuse_busy(led);
+    if (error != 0)
+        hvt_fail("%s cannot be exported: %s", led->label, strerror(error));
+    led_record_write(led->hold.fds[LED_RECORD], inode_of(led));
 }
 
 static bool is_left_over(const struct led *led, const struct led_holder *left)
@@ -191,31 +165,27 @@ static bool is_left_over(const struct led *led, const struct led_holder *left)
     return left->inode != 0 && left->inode == inode_of(led);
 }
 
-static bool take_over(struct led *led, const struct led_holder *left,
-        char why[LED_TEXT_SIZE])
+static void take_over(struct led *led, const struct led_holder *left)
 {
-    snprintf(why, LED_TEXT_SIZE, "%s: taking over what tender %ld, which was "
-            "killed, left exported", led->label, left->pid);
-    led->taken = true;
-    led_record_write(led->fds[RECORD], left->inode);
-    return true;
+    hvt_say("%s: taking over what tender %ld, which was killed, left exported",
+            led->label, left->pid);
+    led_guard_hold(led);
+    led_record_write(led->hold.fds[LED_RECORD], left->inode);
 }
 
-static bool own_line(struct led *led, char why[LED_TEXT_SIZE])
+static void own_line(struct led *led)
 {
     struct led_holder holder;
+    enum led_record record = led_record_lock(led->hold.key,
+            &led->hold.fds[LED_RECORD], &holder);
 
-    switch (led_record_lock(led->key, &led->fds[RECORD], &holder)) {
-    case LED_RECORD_HELD:
-        return refuse_held(led, &holder, why);
-    case LED_RECORD_STALE:
-        if (is_left_over(led, &holder))
-            return take_over(led, &holder, why);
-        break;
-    default:
-        break;
-    }
-    return export_line(led, why);
+    if (record == LED_RECORD_HELD)
+        hvt_fail("%s is held by another tender: pid %ld, %s", led->label,
+                holder.pid, holder.command);
+    if (record == LED_RECORD_STALE && is_left_over(led, &holder))
+        take_over(led, &holder);
+    else
+        export_line(led);
 }
 
 static bool is_not_ready(void)
@@ -224,76 +194,41 @@ static bool is_not_ready(void)
 }
 
 /* After an export udev may take a while to hand a line's files to the user. */
-static int open_when_ready(const struct led *led, const char *file,
-        char why[LED_TEXT_SIZE])
+static int open_when_ready(const struct led *led, const char *file)
 {
     struct timespec step = { .tv_nsec = READY_STEP_NS };
     char path[128];
     int fd;
 
-    snprintf(path, sizeof(path), HVT_SYSFS_GPIO "/%s/%s", led->key, file);
+    snprintf(path, sizeof(path), HVT_SYSFS_GPIO "/%s/%s", led->hold.key, file);
     fd = open(path, O_WRONLY | O_CLOEXEC);
-    for (int i = 0; fd < 0 && is_not_ready() && i < READY_TRIES &&
-            !led_guard_is_alone(); i++) {
+    for (int i = 0; fd < 0 && is_not_ready() && i < READY_TRIES; i++) {
         nanosleep(&step, NULL);
         fd = open(path, O_WRONLY | O_CLOEXEC);
     }
     if (fd < 0)
-        snprintf(why, LED_TEXT_SIZE, "Cannot open %s: %s", path,
-                strerror(errno));
+        hvt_fail("Cannot open %s: %s", path, strerror(errno));
     return fd;
 }
 
-static bool take(struct led *led, char why[LED_TEXT_SIZE])
+static void take(struct led *led)
+{
+    int *fds = led->hold.fds;
+
+    fds[LED_EXPORT] = export_fd;
+    fds[LED_UNEXPORT] = unexport_fd;
+    fds[LED_RECORDS] = records_fd;
+    own_line(led);
+    fds[LED_DIRECTION] = open_when_ready(led, "direction");
+    fds[LED_VALUE] = open_when_ready(led, "value");
+}
+
+static void make_output(const struct led *led)
 {
     int level = led_level(led, led->initially_on);
 
-    if (!own_line(led, why))
-        return false;
-    led->fds[DIRECTION] = open_when_ready(led, "direction", why);
-    if (led->fds[DIRECTION] < 0)
-        return false;
-    if (!write_text(led->fds[DIRECTION], level ? "high" : "out")) {
-        snprintf(why, LED_TEXT_SIZE, "%s cannot be made an output: %s",
-                led->label, strerror(errno));
-        return false;
-    }
-    led->fds[VALUE] = open_when_ready(led, "value", why);
-    return led->fds[VALUE] >= 0;
-}
-
-/* ---- Driving it, and giving it back -------------------------------------- */
-
-static bool drive(const struct led *led, int level)
-{
-    return pwrite(led->fds[VALUE], level ? "1" : "0", 1, 0) == 1;
-}
-
-/* The kernel says so of a file that is open, but whose line is gone. */
-static bool was_taken_away(const struct led *led)
-{
-    return led->fds[VALUE] >= 0 && !drive(led, led_level(led, false)) &&
-            errno == ENODEV;
-}
-
-/*
- * Some kernels make a freed line an input, others leave an output as it is; so
- * it is made an input before.
- */
-static const char *give_back(const struct led *led)
-{
-    const char *wrong = NULL;
-
-    if (was_taken_away(led)) {
-        led_record_remove(led->key, led->fds[RECORD]);
-        return " was unexported by somebody else";
-    }
-    if (led->fds[DIRECTION] >= 0 && !write_text(led->fds[DIRECTION], "in"))
-        wrong = " cannot be made an input again";
-    if (!write_text(unexport_fd, number_of(led)))
-        return " cannot be unexported"; /* and its record stays, for the next */
-    led_record_remove(led->key, led->fds[RECORD]);
-    return wrong;
+    if (!led_write_text(led->hold.fds[LED_DIRECTION], level ? "high" : "out"))
+        hvt_fail("%s cannot be made an output: %s", led->label, strerror(errno));
 }
 
 static void allow_all(void)
@@ -304,9 +239,9 @@ static void allow_all(void)
 
 static void allow(const struct led *led)
 {
-    hvt_sandbox_allow(SYS_pwrite64, led->fds[VALUE]);
-    hvt_sandbox_allow(SYS_write, led->fds[DIRECTION]);
-    led_record_allow(led->fds[RECORD]);
+    hvt_sandbox_allow(SYS_pwrite64, led->hold.fds[LED_VALUE]);
+    hvt_sandbox_allow(SYS_write, led->hold.fds[LED_DIRECTION]);
+    led_record_allow(led->hold.fds[LED_RECORD]);
 }
 
 const struct led_backend led_sysfs = {
@@ -318,8 +253,8 @@ const struct led_backend led_sysfs = {
     .describe = describe,
     .open = open_controls,
     .take = take,
-    .drive = drive,
-    .give_back = give_back,
+    .make_output = make_output,
+    .drive = led_sysfs_drive,
     .allow_all = allow_all,
     .allow = allow,
 };

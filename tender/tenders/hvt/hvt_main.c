@@ -31,7 +31,6 @@ int main(int argc, char **argv)
     struct mft *mft;
     hvt_gpa_t kernel_end;
 
-    hvt_helper_run_if_asked(argc > 0 ? argv[0] : "");
     keep_standard_files();
     hvt_options_parse(&options, argc, argv);
     hvt_options_cmdline(&options, cmdline);

@@ -88,7 +88,7 @@ static struct led *led_of_entry(const struct mft *mft,
     for (size_t i = 0; i < led_count; i++)
         if (leds[i].handle == handle)
             return &leds[i];
-    leds[led_count] = (struct led){ .handle = handle, .fds = { -1, -1, -1 } };
+    leds[led_count] = (struct led){ .handle = handle };
     memcpy(leds[led_count].name, entry->name, MFT_NAME_SIZE);
     return &leds[led_count++];
 }
@@ -261,16 +261,23 @@ static void find_lines(void)
     }
 }
 
+static void prepare_hold(struct led *led)
+{
+    led->hold.is_cdev = backend == &led_cdev;
+    led->hold.off_level = led_level(led, false);
+    for (int i = 0; i < LED_FDS; i++)
+        led->hold.fds[i] = -1;
+}
+
 static void take_lines(void)
 {
-    char text[MFT_MAX_ENTRIES][LED_TEXT_SIZE], why[LED_TEXT_SIZE] = "";
+    char text[MFT_MAX_ENTRIES][LED_TEXT_SIZE];
 
-    for (size_t i = 0; i < led_count; i++)
+    for (size_t i = 0; i < led_count; i++) {
+        prepare_hold(&leds[i]);
         backend->describe(&leds[i], text[i]);
-    if (!backend->open(why))
-        hvt_fail("%s", why);
-    if (why[0] != '\0')
-        hvt_say("%s", why);
+    }
+    backend->open();
     led_guard_start(backend, leds, led_count);
     backend->allow_all();
     for (size_t i = 0; i < led_count; i++) {
@@ -300,8 +307,8 @@ static void hypercall_led_set(struct hvt *hvt, void *arg)
     if (led == NULL || hc->on > 1)
         hc->ret = HVT_R_EINVAL;
     else
-        hc->ret = backend->drive(led, led_level(led, hc->on)) ? HVT_R_OK
-                                                              : HVT_R_EUNSPEC;
+        hc->ret = backend->drive(&led->hold, led_level(led, hc->on))
+                ? HVT_R_OK : HVT_R_EUNSPEC;
 }
 
 static void setup(struct hvt *hvt, struct mft *mft)
@@ -332,5 +339,4 @@ DECLARE_MODULE(led) = {
             "  --led-backend=sysfs|cdev\n"
             "                      how lines are driven (default sysfs)",
     .say_how_to_attach = say_how_to_attach,
-    .helper = &led_guard,
 };

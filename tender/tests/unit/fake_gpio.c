@@ -28,7 +28,6 @@ size_t fake_write_limit;
 static unsigned chip_base;
 static char log_path[PATH_MAX]; /* the guard closes what it did not open itself */
 static pid_t tender;
-static unsigned slow_number;
 
 static void make_file(const char *path, const char *text)
 {
@@ -93,7 +92,6 @@ void fake_gpio_export(unsigned number)
 
     line_path(path, number, "");
     EXPECT(mkdir(path, 0700) == 0);
-    slow_number = number;
     if (fake_gpio_defect.slow_steps == 0)
         make_line_files(number);
 }
@@ -225,12 +223,20 @@ int __wrap_memfd_create(const char *name, unsigned flags)
     return -1;
 }
 
+/* The guard has exported the line, so its number is not known here. */
+static void make_missing_files(void)
+{
+    for (unsigned number = chip_base; number < chip_base + LINES; number++)
+        if (fake_gpio_is_exported(number))
+            make_line_files(number);
+}
+
 /* Time passes at once. */
 int __wrap_nanosleep(const struct timespec *request, struct timespec *remaining)
 {
     (void)request, (void)remaining;
     if (fake_gpio_defect.slow_steps > 0 && --fake_gpio_defect.slow_steps == 0)
-        make_line_files(slow_number);
+        make_missing_files();
     return 0;
 }
 

@@ -18,13 +18,11 @@
 #define EXPECT_TEXT(text, wanted) EXPECT(strcmp((text), (wanted)) == 0)
 #define EXPECT_LOG(text) EXPECT_TEXT(fake_gpiochip_log(), text)
 
-static char why[LED_TEXT_SIZE];
-
 /* As the module makes it for --led:led0=25, its chip known. */
 static struct led make_led(void)
 {
-    return (struct led){ .name = "led0", .line = 25, .fds = { -1, -1, -1 },
-        .label = "GPIO 25 (gpiochip1)",
+    return (struct led){ .name = "led0", .line = 25, .label = "GPIO 25 (gpiochip1)",
+        .hold = { .is_cdev = true, .fds = { -1, -1, -1, -1, -1, -1 } },
         .chip = { .name = "gpiochip1", .label = "pinctrl-bcm2835", .lines = 54 } };
 }
 
@@ -32,7 +30,8 @@ static struct led take_led(void)
 {
     struct led led = make_led();
 
-    EXPECT(led_cdev.take(&led, why) && led.taken && led.fds[0] >= 0);
+    led_cdev.take(&led);
+    EXPECT(led.hold.fds[LED_VALUE] >= 0);
     return led;
 }
 
@@ -113,8 +112,8 @@ static void a_line_is_taken_driven_and_given_back(void)
 
     fake_gpiochip_make();
     led = take_led();
-    EXPECT(led_cdev.drive(&led, 1) && led_cdev.drive(&led, 0));
-    EXPECT(led_cdev.give_back(&led) == NULL);
+    EXPECT(led_cdev.drive(&led.hold, 1) && led_cdev.drive(&led.hold, 0));
+    EXPECT(led_give_back(&led.hold) == NULL);
     EXPECT_LOG("25 solo5-hvt:led0 output 0\n25 1\n25 0\n25 0\n25 input\n");
 }
 
@@ -124,8 +123,10 @@ static void take_and_give_back(bool active_low, bool initially_on)
 
     led.active_low = active_low;
     led.initially_on = initially_on;
-    EXPECT(led_cdev.take(&led, why) && led_cdev.give_back(&led) == NULL);
-    close(led.fds[0]);
+    led.hold.off_level = active_low;
+    led_cdev.take(&led);
+    EXPECT(led_give_back(&led.hold) == NULL);
+    close(led.hold.fds[LED_VALUE]);
 }
 
 static void the_first_level_and_the_last_are_those_of_the_led(void)
@@ -145,7 +146,7 @@ static void a_long_name_is_cut(void)
 
     fake_gpiochip_make();
     memset(led.name, 'x', MFT_NAME_SIZE - 1);
-    EXPECT(led_cdev.take(&led, why));
+    led_cdev.take(&led);
     EXPECT_LOG("25 solo5-hvt:xxxxxxxxxxxxxxxxxxxxx output 0\n");
 }
 
@@ -157,16 +158,20 @@ static void a_line_is_free_when_its_descriptor_is_closed(void)
     fake_gpiochip_make();
     led = take_led();
     EXPECT(fake_gpiochip_is_held(25) && !fake_gpiochip_is_held(24));
-    close(led.fds[0]);
+    close(led.hold.fds[LED_VALUE]);
     EXPECT(!fake_gpiochip_is_held(25));
 }
 
 /* ---- What goes wrong ----------------------------------------------------- */
 
+static void take(void *led)
+{
+    led_cdev.take(led);
+}
+
 static void expect_refusal(struct led led, const char *text)
 {
-    EXPECT(!led_cdev.take(&led, why) && !led.taken);
-    EXPECT_TEXT(why, text);
+    EXPECT_ENDING(take, &led, 1, text);
 }
 
 static void a_line_in_use_is_refused_with_its_holders_name(void)
@@ -214,10 +219,10 @@ static void a_line_that_cannot_be_given_back_is_told(void)
     led = take_led();
     fake_gpiochip_defect.error = EIO;
     fake_gpiochip_defect.request = GPIO_V2_LINE_SET_CONFIG_IOCTL;
-    EXPECT_TEXT(led_cdev.give_back(&led), " cannot be made an input again");
+    EXPECT_TEXT(led_give_back(&led.hold), " cannot be made an input again");
     fake_gpiochip_defect.request = GPIO_V2_LINE_SET_VALUES_IOCTL;
-    EXPECT_TEXT(led_cdev.give_back(&led), " cannot be driven off");
-    EXPECT(!led_cdev.drive(&led, 1));
+    EXPECT_TEXT(led_give_back(&led.hold), " cannot be driven off");
+    EXPECT(!led_cdev.drive(&led.hold, 1));
 }
 
 /* ---- For sysfs' messages ------------------------------------------------- */
@@ -259,13 +264,13 @@ static void drive_and_give_back(void *arg)
 {
     (void)arg;
     enter_sandbox();
-    EXPECT(led_cdev.drive(&confined, 1) && led_cdev.give_back(&confined) == NULL);
+    EXPECT(led_cdev.drive(&confined.hold, 1) && led_give_back(&confined.hold) == NULL);
 }
 
 static void ask(void *request)
 {
     enter_sandbox();
-    ioctl(confined.fds[0], *(unsigned long *)request, NULL);
+    ioctl(confined.hold.fds[LED_VALUE], *(unsigned long *)request, NULL);
 }
 
 static void a_line_can_be_driven_and_given_back_and_no_more(void)
