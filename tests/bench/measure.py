@@ -17,7 +17,8 @@ REOPENS_LEAST = 2.0
 MEMORY_MOST_KIB = 1536
 SIZE_MOST_KIB = 800
 NS_PER_US = 1000
-TURN_TIMEOUT_S = 30
+TURN_TIMEOUT_S = 180
+"""A turn takes some seconds; on a host with much else to do, one of 18 s was seen."""
 
 Advance = Callable[[], None]
 """Called after each turn, for the progress bar."""
