@@ -63,6 +63,15 @@ def test_noise_that_hits_both_sides_of_a_ratio_cancels() -> None:
     assert (estimate.value, estimate.low, estimate.high) == (2, 2, 2)
 
 
+def test_a_ratio_is_that_of_pairs_not_of_the_two_medians() -> None:
+    """The host became slower between the runs; each pair says 3, the medians would not."""
+    base = [1.0, 1.0, 1.0, 1.0, 10.0, 10.0, 10.0]
+    over = [3.0, 3.0, 3.0, 30.0, 30.0, 30.0, 30.0]
+
+    assert ratio(over, base).value == 3
+    assert np.median(over) / np.median(base) == 30
+
+
 def test_ratio_of_unequal_numbers_of_samples_is_an_error() -> None:
     with pytest.raises(ValueError, match="3 samples against 2"):
         ratio([1, 2, 3], [1, 2])
