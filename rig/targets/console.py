@@ -128,8 +128,9 @@ class Console(Shell):
     def _interrupt(self) -> None:
         """Ctrl-C, until the shell answers again: what it reads at that moment, it forgets."""
         with contextlib.suppress(TargetError):
-            self._write(b"\x03")
             for _ in range(10):
+                # One is not enough: a shell between reading and starting a command ignores it.
+                self._write(b"\x03")
                 token = secrets.token_hex(4)
                 here = self._send(f"echo {token}''-free".encode())
                 if self._find(f"{token}-free\r?\n".encode(), here, timeout_s=0.5):

@@ -60,7 +60,7 @@ def _array(values: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _resamples(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        size = (RESAMPLES, len(values))
+    size = (RESAMPLES, len(values))
     drawn: NDArray[np.float64] = values[
         np.random.default_rng(SEED).integers(len(values), size=size)
     ]
