@@ -95,6 +95,7 @@ def measurement(run: Run) -> Facts:
         "Limits": _limits(expected),
         "Lines watched": str(len(capture.lines)),
         "Completeness": _completeness(capture),
+        "Not seen": "; ".join(unseen.text for unseen in run.verdict.unseen) or "nothing of it",
         "Host": _heartbeat(capture),
         "Runs repeated": str(run.evidence.run.repeats),
     }

@@ -255,7 +255,7 @@ def _start_latency(course: Course) -> Iterator[Finding]:
         f"command, expected within {ms(limit_ns)}, uncertainty {ms(uncertainty)}"
     )
     # Not before the command, either; but a quick start is no doubtful one.
-    limits = (-uncertainty, limit_ns) if latency_ns < 0 else (None, limit_ns)
+    limits = (0, limit_ns) if latency_ns < 0 else (None, limit_ns)
     finding = judged(Kind.START_LATENCY, text, line, latency_ns, limits, uncertainty)
     silent = not moved and finding.outcome is Outcome.PASS
     yield finding.weakened(_TOO_SHORT) if silent else finding

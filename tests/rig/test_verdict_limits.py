@@ -40,6 +40,7 @@ from rig.verdict import (
     Outcome,
     Verdict,
     judge,
+    ms,
     to_json,
 )
 
@@ -286,7 +287,17 @@ def test_silence_within_the_limit_of_the_start_is_no_good_start() -> None:
     scene.end_ns = STARTED.time_ns + 100 * MS
     finding = found(scene, Kind.START_LATENCY, expecting(start_latency_ns=500 * MS))
     assert finding.outcome is OPEN
-    assert "no edge until 100.000 ms after the command, expected within 500" in finding.text
+    assert finding.text == (
+        "led start: no edge until 100.000 ms after the command, expected within 500.000 ms, "
+        "uncertainty 0.300 ms [not believed: the capture ends too early]"
+    )
+
+
+def test_one_edge_is_a_start() -> None:
+    scene = good()
+    stuck_high(scene)
+    finding = found(scene, Kind.START_LATENCY, expecting(start_latency_ns=500 * MS))
+    assert finding.text.startswith("led start: first edge 90.000 ms after the command")
 
 
 # Captures that begin too late.
@@ -338,7 +349,7 @@ def test_a_start_that_nobody_can_time_is_no_good_start_where_a_limit_is_set() ->
 
 @pytest.mark.parametrize(
     ("early_ns", "outcome"),
-    [(0, PASS), (UNCERTAINTY_NS, OPEN), (2 * UNCERTAINTY_NS, OPEN), (2 * UNCERTAINTY_NS + 1, FAIL)],
+    [(0, PASS), (1, OPEN), (UNCERTAINTY_NS, OPEN), (UNCERTAINTY_NS + 1, FAIL)],
 )
 def test_an_edge_before_the_command_was_not_commanded(early_ns: int, outcome: Outcome) -> None:
     scene = good()
@@ -827,3 +838,23 @@ def test_of_two_intervals_the_one_with_less_room_is_the_worst() -> None:
     room_ns = 5 * MS - UNCERTAINTY_NS
     scene = moved(good(), [0] * 7 + [1 - room_ns] + [0] * 5 + [room_ns] + [0] * 6)
     assert (found(scene, Kind.ON_TIME).seqno, found(scene, Kind.ON_TIME).margin) == (12, 0)
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "text"),
+    [
+        (0, "0.000 ms"),
+        (1, "0.000001 ms"),
+        (9_999, "0.009999 ms"),
+        (-9_999, "-0.009999 ms"),
+        (10_000, "0.010 ms"),
+        (1_234_567, "1.235 ms"),
+    ],
+)
+def test_short_times_are_told_to_the_nanosecond(time_ns: int, text: str) -> None:
+    assert ms(time_ns) == text
+
+
+def test_a_line_that_should_be_pulled_up_was_expected_on() -> None:
+    text = found(good(), Kind.INITIAL_LEVEL, PULLED_UP).text
+    assert text == "led was off before the run, expected on"
