@@ -281,6 +281,35 @@ def test_silence_is_a_defect_once_the_start_was_due() -> None:
     assert found(scene, Kind.START_LATENCY, expected).outcome is FAIL
 
 
+def test_when_the_start_was_due_is_as_unsure_as_the_command() -> None:
+    scene = good()
+    scene.led, scene.modes, scene.outlasts_run = [], [], False
+    scene.commanded = replace(STARTED, uncertainty_ns=2 * MS)
+    expected = expecting(start_latency_ns=500 * MS)
+    scene.end_ns = STARTED.time_ns + 502 * MS + UNCERTAINTY_NS
+    assert found(scene, Kind.COUNT, expected).outcome is OPEN
+    scene.end_ns += 1
+    assert found(scene, Kind.COUNT, expected).outcome is FAIL
+
+
+@pytest.mark.parametrize(
+    ("commanded", "fields"),
+    [(None, {"start_latency_ns": 500 * MS}), (STARTED, {})],
+    ids=["limit-without-a-command", "command-without-a-limit"],
+)
+def test_silence_without_both_command_and_limit_must_last_as_long_as_the_pattern(
+    commanded: Instant | None, fields: dict[str, int]
+) -> None:
+    scene = good()
+    scene.led, scene.modes, scene.outlasts_run = [], [], False
+    scene.commanded = commanded
+    begun_ns = START_NS if commanded is None else commanded.time_ns
+    scene.end_ns = begun_ns + 5000 * MS + UNCERTAINTY_NS
+    assert found(scene, Kind.COUNT, expecting(**fields)).outcome is OPEN
+    scene.end_ns += 1
+    assert found(scene, Kind.COUNT, expecting(**fields)).outcome is FAIL
+
+
 def test_silence_within_the_limit_of_the_start_is_no_good_start() -> None:
     scene = good()
     scene.led, scene.modes, scene.outlasts_run = [], [], False
@@ -858,3 +887,10 @@ def test_short_times_are_told_to_the_nanosecond(time_ns: int, text: str) -> None
 def test_a_line_that_should_be_pulled_up_was_expected_on() -> None:
     text = found(good(), Kind.INITIAL_LEVEL, PULLED_UP).text
     assert text == "led was off before the run, expected on"
+
+
+def test_what_is_not_seen_of_a_release_is_told_with_the_level() -> None:
+    scene = pulled_up()
+    blind(scene)
+    (unseen,) = judged(scene, PULLED_UP).unseen
+    assert unseen.text == "led is on at the end, but this observer cannot see directions"
