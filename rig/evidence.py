@@ -57,6 +57,9 @@ class Image(_Record):
     """File it was deployed from, relative to the bench file."""
     sha256: str
     """As the target computed it."""
+    deploy_ns: int | None = None
+    """How long it took to put it there and compare it, or to see that it lay there; None:
+    that was not recorded."""
 
 
 class RunRecord(_Record):

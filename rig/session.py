@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
@@ -175,11 +176,14 @@ class Session:
         """Make sure that the target has this image, bit by bit."""
         source, path = self.bench.image(name), deployed_path(name)
         wanted = sha256_of(source)
+        started_ns = time.monotonic_ns()
         self.target.put(source, path)
         found = self.target.sha256(path)
         if found != wanted:
             raise TargetError(f"{path} on the target has SHA-256 {found}, {source} has {wanted}")
-        return Image(path=path, source=str(self.bench.images[name]), sha256=wanted)
+        deploy_ns = time.monotonic_ns() - started_ns
+        relative = str(self.bench.images[name])
+        return Image(path=path, source=relative, sha256=wanted, deploy_ns=deploy_ns)
 
 
 def deployed_path(image: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -373,9 +375,11 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return made
 
 
-def test_a_session_boots_with_the_images_and_knows_their_hashes(
-    bench: Bench, made: dict[str, Any]
+def test_a_session_boots_with_the_images_and_knows_their_hashes_and_how_long_it_took(
+    bench: Bench, made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = SimpleNamespace(monotonic_ns=count(start=100, step=7).__next__)
+    monkeypatch.setattr(module, "time", clock)
     session = Session.open(bench)
     assert made["pi"].is_on
     assert made["observer facts"] == (bench, made["pi"])
@@ -386,6 +390,7 @@ def test_a_session_boots_with_the_images_and_knows_their_hashes(
             path=f"/opt/rig/{name}",
             source=name,
             sha256=hashlib.sha256(bench.image(name).read_bytes()).hexdigest(),
+            deploy_ns=7,
         )
         for name in ("tender", "test_led")
     }
