@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: ISC
 """Evidence folders in, a report out: what the runs proved, and how late everything was."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from reports.load import load_results
 from reports.page import to_html
 from reports.statistics import summarize
-from reports.tables import to_csv, to_text
-from reports.tidy import tidy
+from reports.tables import to_csv, to_text, write_parquet
 
 __all__ = ["Report", "write_report"]
 
@@ -19,32 +19,40 @@ class Report:
 
     html: Path
     csv: Path
+    parquet: Path
     text: str
-    """Verdicts, latency table, footnotes and where the page lies; plain, 100 columns wide."""
+    """Verdicts, latency table, footnotes and where the page lies; plain."""
 
 
 def write_report(results: Path) -> Report:
-    """Write `report.html` and `summary.csv` into a results folder.
+    """Write `report.html`, `summary.csv` and `figures.parquet`.
 
-    `results` is `results/<UTC time>-<bench>`, or the folder that holds such folders; of
-    these the newest is reported. The same evidence gives the same files, byte for byte.
-    Raises `EvidenceError` if there is no evidence that can be used, `OSError` if a file
-    cannot be written.
+    They go into the results folder. `results` is `results/<UTC time>-<bench>`, or the folder
+    that holds such folders; of these the newest is reported. The same evidence gives the same
+    files, byte for byte. Raises `EvidenceError` if there is no evidence that can be used,
+    `OSError` if a file cannot be written.
     """
     loaded = load_results(results)
-    tables = tidy(loaded)
-    summary = summarize(tables)
-    page, csv = loaded.folder / "report.html", loaded.folder / "summary.csv"
-    _replace(page, to_html(loaded, tables, summary))
-    _replace(csv, to_csv(summary))
-    return Report(page, csv, to_text(loaded, summary, page))
+    summary = summarize(loaded)
+    page, csv, parquet = (
+        loaded.folder / name
+        for name in ("report.html", "summary.csv", "figures.parquet")
+    )
+    _replace(page, lambda draft: _write(draft, to_html(loaded, summary)))
+    _replace(csv, lambda draft: _write(draft, to_csv(summary)))
+    _replace(parquet, lambda draft: write_parquet(summary, draft))
+    return Report(page, csv, parquet, to_text(loaded, summary, page))
 
 
-def _replace(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
     """Write a file whole or not at all."""
     draft = path.with_name(f".{path.name}.tmp")
     try:
-        draft.write_text(text, encoding="utf-8")
+        write(draft)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -23,6 +23,7 @@ class Run:
     label: str
     """Suite and test, for people; unique."""
     evidence: Evidence
+    """Without the console, which nobody reads any more and which can be the largest part."""
     verdict: Verdict
 
     @property
@@ -117,7 +118,8 @@ def _read(root: Path, path: Path) -> tuple[Run | None, str | None]:
     except EvidenceError as error:
         return None, f"{name}: {_one_line(error, path)}"
     label = f"{evidence.run.suite} / {evidence.run.test}"
-    return Run(name, label, evidence, verdict), f"{name}: {problem}" if problem else None
+    run = Run(name, label, replace(evidence, console=""), verdict)
+    return run, f"{name}: {problem}" if problem else None
 
 
 def _one_line(error: EvidenceError, path: Path) -> str:

@@ -11,9 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from reports.load import Results, Run
 from reports.plots import Picture, histograms, timing_diagram
-from reports.statistics import COLUMNS
-from reports.tables import ERROR_RULE, TOO_FEW, counted, latency
-from reports.tidy import Tables
+from reports.tables import HEADS, RULES, TOO_FEW, counted, latency
 from rig.capture import Capture, ClockKind
 from rig.expectation import Expectation
 from rig.verdict import Outcome, ms
@@ -42,13 +40,13 @@ class _Section:
     """What is not as for the other runs."""
 
 
-def to_html(results: Results, tables: Tables, summary: pd.DataFrame) -> str:
+def to_html(results: Results, summary: pd.DataFrame) -> str:
     """The whole page."""
     common = results.proofs or results.runs
     shared = _shared([identity(run) for run in common])
     measured = _shared([measurement(run) for run in common])
     sections = [
-        _section(place, run, tables, shared | measured) for place, run in enumerate(results.runs, 1)
+        _section(place, run, shared | measured) for place, run in enumerate(results.runs, 1)
     ]
     return _template().render(
         results=results,
@@ -58,8 +56,9 @@ def to_html(results: Results, tables: Tables, summary: pd.DataFrame) -> str:
         proofs=[section for section in sections if not section.run.is_defect],
         defects=[section for section in sections if section.run.is_defect],
         latency=latency(summary),
-        columns=[column.replace("_us", " (µs)") for column in COLUMNS],
-        table_notes=(TOO_FEW, ERROR_RULE),
+        columns=HEADS,
+        too_few=TOO_FEW,
+        rules=RULES,
         identity=shared,
         measurement=measured,
         PASS=Outcome.PASS,
@@ -128,12 +127,11 @@ def _heartbeat(capture: Capture) -> str:
     return f"{beat.beats} heartbeats, the latest by {ms(beat.worst_ns)}; stalls: {len(beat.stalls)}"
 
 
-def _section(place: int, run: Run, tables: Tables, shared: Facts) -> _Section:
+def _section(place: int, run: Run, shared: Facts) -> _Section:
     """A planted defect shows its edges; its errors say nothing about the target."""
-    mine = tables.intervals[tables.intervals["run"] == run.name]
     facts = identity(run) | measurement(run)
     own = {name: value for name, value in facts.items() if shared.get(name) != value}
-    spread = [] if run.is_defect else histograms(run, mine)
+    spread = [] if run.is_defect else histograms(run)
     return _Section(f"run-{place}", run, timing_diagram(run), spread, own)
 
 

@@ -5,7 +5,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 from reports.load import Run
 from reports.svg import COLOURS, drawing, inline
 from reports.tables import plural
+from rig.course import Course
+from rig.timing import Intervals, intervals_of
 
 ALL_CYCLES = 12
 """Up to this many cycles are drawn in full."""
@@ -75,13 +76,14 @@ def timing_diagram(run: Run) -> Picture:
         return Picture(inline(figure, f"Timing diagram: {run.label}"), _caption(run, windows))
 
 
-def histograms(run: Run, intervals: pd.DataFrame) -> list[Picture]:
+def histograms(run: Run) -> list[Picture]:
     """How the errors of on-time, off-time and period spread, one picture each.
 
-    `intervals` are this run's (see `reports.tidy`); a kind without any has no picture.
+    A kind of interval without any has no picture.
     """
-    kinds = intervals.groupby("kind", observed=True, sort=True)
-    return [_histogram(run, str(kind), _errors(samples)) for kind, samples in kinds]
+    course = Course(run.evidence.capture, run.evidence.run.expectation)
+    kinds = [intervals for intervals in intervals_of(course) if len(intervals.lengths_ns)]
+    return [_histogram(run, intervals.kind, _errors(run, intervals)) for intervals in kinds]
 
 
 def _zero_ns(run: Run) -> int:
@@ -218,10 +220,12 @@ def _caption(run: Run, windows: list[_Window]) -> str:
     return text
 
 
-def _errors(samples: pd.DataFrame) -> _Errors:
-    tolerance_us = samples["tolerance_ns"].iloc[0] / 1e3
-    uncertainty_us = samples["uncertainty_ns"].iloc[0] / 1e3
-    return _Errors(samples["error_ns"].to_numpy(float) / 1e3, tolerance_us, uncertainty_us)
+def _errors(run: Run, intervals: Intervals) -> _Errors:
+    clock, expected = run.evidence.capture.clock, run.evidence.run.expectation
+    lengths_ns, nominal_ns = intervals.lengths_ns, intervals.nominal_ns
+    uncertainty_ns = clock.interval_uncertainty_ns(int(lengths_ns.max()))
+    tolerance_ns = expected.tolerance_of(nominal_ns)
+    return _Errors((lengths_ns - nominal_ns) / 1e3, tolerance_ns / 1e3, uncertainty_ns / 1e3)
 
 
 def _histogram(run: Run, kind: str, errors: _Errors) -> Picture:

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: ISC
-"""Tidy tables -> one summary: count, median, p95, p99 and max of every figure of every run.
+"""Tidy tables -> one summary: count, median with its interval, percentiles and max of each figure.
 
-Of an error, p95 and p99 are of its size, without sign; max is the error farthest from
-zero, with its sign. A percentile is one of the samples (the nearest rank), and it is
-missing when fewer samples were taken than it needs for one to lie beyond it.
+A percentile is one of the samples (the nearest rank), and it is missing when fewer samples
+were taken than it needs for one to lie beyond it. Of an error, percentiles are of its size,
+without sign; max is the error farthest from zero, with its sign. The interval holds the
+median in 95 of 100 cases if the samples are independent; it is made of two of the samples
+(order statistics), so no shape of their distribution is assumed.
 """
 
-from collections.abc import Hashable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import binom
 
-from reports.tidy import Tables, repeated
-from rig.verdict import Kind
+from reports.load import Results, Run
+from reports.tidy import Tables, tidy
+from rig.capture import Clock
 
 
 class Figure(StrEnum):
@@ -24,130 +28,308 @@ class Figure(StrEnum):
     ON_ERROR = "on-time error"
     OFF_ERROR = "off-time error"
     PERIOD_ERROR = "period error"
+    DUTY_ERROR = "duty error"
+    JITTER = "jitter"
     PERIOD = "period"
+    EDGE_LATENESS = "edge lateness"
+    CALL_LATENESS = "guest lateness"
+    CALL_TO_PIN = "call to pin"
     ROUND_TRIP = "hypercall round trip"
+    DRIFT = "clock drift"
+    DEPLOY = "deploy"
     FIRST_EDGE = "start to first edge"
+    TENDER_START = "tender start"
+    GUEST_BOOT = "guest boot"
+    MAIN_TO_EDGE = "main to first edge"
 
 
-_ERRORS = {
-    Figure.ON_ERROR: Kind.ON_TIME,
-    Figure.OFF_ERROR: Kind.OFF_TIME,
-    Figure.PERIOD_ERROR: Kind.PERIOD,
-}
+ERRORS = frozenset(
+    {
+        Figure.ON_ERROR,
+        Figure.OFF_ERROR,
+        Figure.PERIOD_ERROR,
+        Figure.DUTY_ERROR,
+        Figure.JITTER,
+        Figure.DRIFT,
+    }
+)
+"""Figures that can be off to either side."""
 
-COLUMNS = ("count", "median_us", "p95_us", "p99_us", "max_us", "uncertainty_us")
-"""The numbers of the summary; missing ones are NaN."""
+ONCE_PER_RUN = tuple(Figure)[tuple(Figure).index(Figure.DRIFT) :]
+"""Figures of which a run has one sample; they are summed up over all runs as well."""
 
-_FIGURES = pd.CategoricalDtype([str(figure) for figure in Figure])
+UNITS = dict.fromkeys(Figure, "us") | {Figure.DUTY_ERROR: "%", Figure.DRIFT: "ppm"}
+"""Of each figure; the duty error is in points of a percentage."""
+
+PER_MILLE = {"p95": 950, "p99": 990, "p99_9": 999}
+"""The percentiles, by column."""
+
+COLUMNS = ("count", "median", "low95", "high95", *PER_MILLE, "max", "uncertainty")
+"""The numbers of the summary, in the row's `unit`; missing ones are NaN."""
+
+IDENTITY = ("run", "label", "suite", "test", "bench", "outcome", "repeats")
+"""Whose figure it is. Over all runs: `run`, `suite`, `test` and `outcome` are empty."""
+
+_CONFIDENCE = 0.95
 _NS_PER_US = 1000
 
-_Record = dict[Hashable, Any]
+_Record = dict[str, Any]
 """One row of `Tables.runs` or of the summary."""
+_Values = NDArray[np.int64] | NDArray[np.float64]
 
 
-def summarize(tables: Tables) -> pd.DataFrame:
-    """One row per run and figure: who it is, `figure`, `COLUMNS`, `repeats` and `note`.
+class _Samples(NamedTuple):
+    """All of one figure of one run, or of all runs."""
 
+    figure: Figure
+    values: _Values
+    """In nanoseconds, or in the figure's unit if that is no time."""
+    uncertainty: float
+    """In the same."""
+
+
+def summarize(results: Results) -> pd.DataFrame:
+    """One row per run and figure: `IDENTITY`, `figure`, `unit`, `COLUMNS` and `note`.
+
+    After the runs follow the figures of all runs together, of those that a run has once.
     Runs with a planted defect are left out: their figures say nothing about the target.
     `note` says what the reader must know to believe the row, or is empty.
     """
-    taken = _samples(tables).groupby(["run", "figure"], observed=True, sort=False)
-    groups = {(str(run), str(figure)): group for (run, figure), group in taken}
-    nothing = pd.DataFrame({"value_us": [], "uncertainty_us": []}, dtype=float)
-    proofs = tables.runs[tables.runs["purpose"] == "proof"]
-    rows = [
-        _row(run, figure, groups.get((run["run"], figure), nothing))
-        for run in proofs.to_dict("records")
-        for figure in Figure
-    ]
-    return pd.DataFrame(rows, columns=[*_IDENTITY, "figure", *COLUMNS, "note"])
+    rows: list[_Record] = []
+    runs: list[pd.DataFrame] = []
+    for run in results.proofs:  # one after the other: their edges need not fit into memory together
+        tables = tidy([run])
+        runs.append(tables.runs)
+        rows += _rows_of(run, tables)
+    for together in _alike(runs):
+        rows += _rows_over(together, len(results.proofs))
+    return pd.DataFrame(rows, columns=[*IDENTITY, "figure", "unit", *COLUMNS, "note"])
 
 
-_IDENTITY = ("run", "label", "suite", "test", "bench", "outcome", "repeats")
-
-
-def percentile(values: NDArray[np.float64], percent: int) -> float:
+def percentile(values: _Values, per_mille: int) -> float:
     """The nearest-rank percentile, or NaN when too few samples support it.
 
-    With n samples, n * (100 - percent) / 100 lie beyond it; that must be one or more.
+    With n samples, n * (1000 - per_mille) / 1000 lie beyond it; that must be one or more.
     """
-    if len(values) * (100 - percent) < 100:
+    if len(values) < samples_needed(per_mille):
         return float("nan")
-    return float(np.percentile(values, percent, method="inverted_cdf"))
+    return _ranked(values, [_nearest_rank(len(values), per_mille)])[0]
 
 
-def samples_needed(percent: int) -> int:
-    """How many samples a percentile needs: 20 for p95, 100 for p99."""
-    return -(-100 // (100 - percent))
+def samples_needed(per_mille: int) -> int:
+    """How many samples a percentile needs: 20 for p95, 100 for p99, 1000 for p99.9."""
+    return -(-1000 // (1000 - per_mille))
 
 
-def _samples(tables: Tables) -> pd.DataFrame:
-    """Every sample of every figure: `run`, `figure`, `value_us`, `uncertainty_us`."""
-    intervals, runs = tables.intervals, tables.runs
-    first_edges = runs[runs["first_edge_ns"].notna()]
-    periods = intervals[intervals["kind"] == Kind.PERIOD]
-    parts = [
-        _part(intervals[intervals["kind"] == kind], figure, "error_ns")
-        for figure, kind in _ERRORS.items()
-    ]
-    parts.append(_part(periods, Figure.PERIOD, "interval_ns"))
-    parts.append(_part(tables.hypercalls, Figure.ROUND_TRIP, "round_trip_ns"))
-    parts.append(_part(first_edges, Figure.FIRST_EDGE, "first_edge_ns"))
-    return pd.concat(parts, ignore_index=True)
+def median_interval(values: _Values) -> tuple[float, float]:
+    """From which to which sample the median lies 95 times in 100; NaN for fewer than 6.
+
+    So many of n independent samples lie below the true median as coins show heads: the
+    ranks are quantiles of a binomial distribution.
+    """
+    rank = _interval_rank(len(values))
+    if not rank:
+        return float("nan"), float("nan")
+    low, high = _ranked(values, [rank, len(values) + 1 - rank])
+    return low, high
 
 
-def _part(table: pd.DataFrame, figure: Figure, column: str) -> pd.DataFrame:
-    uncertainty_ns = table.get("uncertainty_ns", pd.Series(np.nan, table.index))
-    columns = {
-        "run": table["run"],
-        "value_us": table[column].astype(float) / _NS_PER_US,
-        "uncertainty_us": uncertainty_ns / _NS_PER_US,
-    }
-    samples = pd.DataFrame(columns).reset_index(drop=True)
-    return samples.assign(figure=repeated(figure, len(samples), _FIGURES))
+def least_for_interval() -> int:
+    """How many samples the interval of the median needs: 6."""
+    return next(count for count in range(1, 100) if _interval_rank(count))
 
 
-def _row(run: _Record, figure: Figure, samples: pd.DataFrame) -> _Record:
-    identity: _Record = {column: run[column] for column in _IDENTITY}
-    values = samples["value_us"].to_numpy(float)
+def _interval_rank(count: int) -> int:
+    """The lower end, counted from 1; 0 if even the least sample is not low enough."""
+    return int(binom.ppf((1 - _CONFIDENCE) / 2, count, 0.5)) if count else 0
+
+
+def _nearest_rank(count: int, per_mille: int) -> int:
+    return -(-count * per_mille // 1000)
+
+
+def _ranked(values: _Values, ranks: list[int]) -> list[float]:
+    """The samples of these ranks, counted from 1."""
+    places = [rank - 1 for rank in ranks]
+    return [float(value) for value in np.partition(values, places)[places]]
+
+
+def _rows_of(run: Run, tables: Tables) -> Iterator[_Record]:
+    (row,) = tables.runs.to_dict("records")
+    known: _Record = {str(column): value for column, value in row.items()}
+    for samples in _of_edges(tables, run.evidence.capture.clock, run):
+        yield _row(known, samples, _notes(known, samples))
+    for figure in ONCE_PER_RUN:
+        samples = _once(tables.runs, figure)
+        yield _row(known, samples, _notes(known, samples))
+
+
+def _of_edges(tables: Tables, clock: Clock, run: Run) -> Iterator[_Samples]:
+    """The figures of which every edge or hypercall is a sample."""
+    edges, calls = tables.edges, tables.hypercalls
+    rises, falls = edges["level"] == 1, edges["level"] == 0
+    on_ns, off_ns = _known(edges["length_ns"][rises]), _known(edges["length_ns"][falls])
+    period_ns = _known(edges["period_ns"])
+    jitter_ns = np.diff(period_ns)
+    yield _timed(Figure.ON_ERROR, _known(edges["error_ns"][rises]), on_ns, clock)
+    yield _timed(Figure.OFF_ERROR, _known(edges["error_ns"][falls]), off_ns, clock)
+    yield _timed(Figure.PERIOD_ERROR, _known(edges["period_error_ns"]), period_ns, clock)
+    yield _duty(run, on_ns[: len(period_ns)], period_ns, clock)
+    four_stamps_ns = clock.interval_uncertainty_ns(0)
+    jitter = _timed(Figure.JITTER, jitter_ns, jitter_ns, clock)
+    yield jitter._replace(uncertainty=jitter.uncertainty + four_stamps_ns)
+    yield _timed(Figure.PERIOD, period_ns, period_ns, clock)
+    pin_ns = _largest(tables.runs["call_to_pin_uncertainty_ns"])
+    yield _Samples(Figure.EDGE_LATENESS, _known(edges["edge_late_ns"]), pin_ns)
+    yield _Samples(Figure.CALL_LATENESS, calls["call_late_ns"].to_numpy(), float("nan"))
+    yield _Samples(Figure.CALL_TO_PIN, _known(edges["call_to_pin_ns"]), pin_ns)
+    yield _Samples(Figure.ROUND_TRIP, calls["round_trip_ns"].to_numpy(), float("nan"))
+
+
+def _timed(
+    figure: Figure, values: NDArray[np.int64], lengths_ns: NDArray[np.int64], clock: Clock
+) -> _Samples:
+    """Between two stamps each: the uncertainty is that of the longest."""
+    longest_ns = int(np.abs(lengths_ns).max(initial=0))
+    uncertainty_ns = clock.interval_uncertainty_ns(longest_ns) if len(values) else float("nan")
+    return _Samples(figure, values, uncertainty_ns)
+
+
+def _duty(
+    run: Run, on_ns: NDArray[np.int64], period_ns: NDArray[np.int64], clock: Clock
+) -> _Samples:
+    """The share of each period that the line was on, less the commanded share.
+
+    Three stamps, each late by 0 to L: the on-time and the share of the period move the
+    result by L / period at most. An error of the clock's rate cancels out.
+    """
+    expected = run.evidence.run.expectation
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = (on_ns / period_ns - expected.on_ns / expected.period_ns) * 100
+    stamps_ns = clock.latency_ns + clock.resolution_ns
+    shortest_ns = int(period_ns.min(initial=expected.period_ns))
+    uncertainty = stamps_ns / shortest_ns * 100 if shortest_ns and len(error) else float("nan")
+    return _Samples(Figure.DUTY_ERROR, error[np.isfinite(error)], uncertainty)
+
+
+_ONCE = {
+    Figure.DRIFT: ("drift_ppm", "drift_uncertainty_ppm"),
+    Figure.DEPLOY: ("deploy_ns", None),
+    Figure.FIRST_EDGE: ("first_edge_ns", "first_edge_uncertainty_ns"),
+    Figure.TENDER_START: ("tender_start_ns", "tender_start_uncertainty_ns"),
+    Figure.GUEST_BOOT: ("guest_boot_ns", "guest_boot_uncertainty_ns"),
+    Figure.MAIN_TO_EDGE: ("main_to_edge_ns", "main_to_edge_uncertainty_ns"),
+}
+"""The columns of `Tables.runs` that hold a figure and its uncertainty."""
+
+
+def _once(runs: pd.DataFrame, figure: Figure) -> _Samples:
+    column, uncertainty = _ONCE[figure]
+    values = runs[column].dropna().to_numpy(dtype=float)
+    return _Samples(figure, values, _largest(runs[uncertainty]) if uncertainty else float("nan"))
+
+
+def _known(column: pd.Series) -> NDArray[np.int64]:
+    return column.dropna().to_numpy(dtype=np.int64)
+
+
+def _largest(column: pd.Series) -> float:
+    known = column.dropna()
+    return float(known.max()) if len(known) else float("nan")
+
+
+def _alike(runs: list[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """The runs, those of the same images together."""
+    if runs:
+        grouped = pd.concat(runs, ignore_index=True).groupby(["tender", "unikernel"], sort=False)
+        yield from (group for _, group in grouped)
+
+
+def _rows_over(runs: pd.DataFrame, count: int) -> Iterator[_Record]:
+    """All runs of the same images together; `count` are all there are.
+
+    Runs that share one deployment tell the same time of it, which counts once.
+    """
+    some = "" if len(runs) == count else f" of tender {runs['tender'].iloc[0][:12]}"
+    label = f"Once per run: {len(runs)} run{'s' if len(runs) > 1 else ''}{some}"
+    nobody: _Record = dict.fromkeys(IDENTITY, "")
+    nobody |= {"label": label, "bench": runs["bench"].iloc[0], "repeats": 0}
+    once = runs.assign(deploy_ns=runs["deploy_ns"].mask(runs["deploy_ns"].duplicated()))
+    records = [dict(zip(runs.columns, row, strict=True)) for row in runs.itertuples(index=False)]
+    for figure in ONCE_PER_RUN:
+        notes: dict[str, int] = {}
+        for known in records:
+            for note in _notes(known, _once(pd.DataFrame([known]), figure)):
+                notes[note] = notes.get(note, 0) + 1
+        told = [f"{note} ({times} of {len(runs)} runs)" for note, times in notes.items()]
+        yield _row(nobody, _once(once, figure), told)
+
+
+def _row(known: _Record, samples: _Samples, notes: Iterable[str]) -> _Record:
+    figure = samples.figure
+    scale = _NS_PER_US if UNITS[figure] == "us" else 1
+    numbers = _numbers(samples.values, figure in ERRORS)
     return {
-        **identity,
+        **{column: known[column] for column in IDENTITY},
         "figure": str(figure),
-        **_numbers(values, np.abs(values) if figure in _ERRORS else values),
-        "uncertainty_us": samples["uncertainty_us"].max(),
-        "note": _note(run, figure, len(values)),
+        "unit": UNITS[figure],
+        "count": len(samples.values),
+        **{column: number / scale for column, number in numbers.items()},
+        "uncertainty": samples.uncertainty / scale,
+        "note": "; ".join(notes),
     }
 
 
-def _numbers(values: NDArray[np.float64], sizes: NDArray[np.float64]) -> _Record:
-    """`sizes` is what percentiles and the maximum go by."""
-    nan = float("nan")
+def _numbers(values: _Values, is_error: bool) -> dict[str, float]:
+    if not len(values):
+        return dict.fromkeys((column for column in COLUMNS[1:-1]), float("nan"))
+    sizes = np.abs(values) if is_error else values
+    low95, high95 = median_interval(values)
     return {
-        "count": len(values),
-        "median_us": float(np.median(values)) if len(values) else nan,
-        "p95_us": percentile(sizes, 95),
-        "p99_us": percentile(sizes, 99),
-        "max_us": float(values[np.argmax(sizes)]) if len(values) else nan,
+        "median": float(np.median(values)),
+        "low95": low95,
+        "high95": high95,
+        **{column: percentile(sizes, per_mille) for column, per_mille in PER_MILLE.items()},
+        "max": float(values[np.argmax(sizes)]),
     }
 
 
-def _note(run: _Record, figure: Figure, count: int) -> str:
-    notes = []
+_OF_GUEST = (Figure.CALL_LATENESS, Figure.ROUND_TRIP)
+_OF_BOTH = (Figure.EDGE_LATENESS, Figure.CALL_TO_PIN, Figure.DRIFT)
+_NO_BEGIN = "the guest did not say when it began"
+
+
+def _notes(known: _Record, samples: _Samples) -> Iterator[str]:
+    """What the reader of one row of one run must know."""
+    figure, count = samples.figure, len(samples.values)
     if not count:
-        notes.append(_why_none(run, figure))
-    if figure is Figure.ROUND_TRIP:
-        notes.append("timed by the guest's own counter: the observer's uncertainty does not apply")
-    elif count and not run["is_complete"]:
-        notes.append("edges are missing from the capture")
-    if count and run["stalls"]:
-        notes.append("the bench stalled during the run")
-    return "; ".join(notes)
+        yield _why_none(known, figure)
+    if figure in _OF_GUEST and count:
+        yield "timed by the guest's own counter: the observer's uncertainty does not apply"
+    elif figure is Figure.DEPLOY:
+        yield from ["what lies there already is only compared"] if count else []
+        return
+    elif count and not known["is_complete"]:
+        yield "edges are missing from the capture"
+    if count and known["stalls"]:
+        yield "the bench stalled during the run"
 
 
-def _why_none(run: _Record, figure: Figure) -> str:
-    if figure is Figure.ROUND_TRIP:
+def _why_none(known: _Record, figure: Figure) -> str:
+    if figure is Figure.DEPLOY:
+        return "the rig did not record it"
+    if figure in _OF_GUEST:
         return "the guest recorded no hypercall"
     if figure is Figure.FIRST_EDGE:
-        differs = f"the observer's clock ({run['clock']}) is not the rig's"
-        return differs if run["edges"] else "the line never moved"
+        return str(known["why_no_start"])
+    if figure is Figure.TENDER_START:
+        return str(known["why_no_parts"] or known["why_no_start"])
+    if figure is Figure.GUEST_BOOT:
+        return str(known["why_no_parts"] or known["why_no_relation"] or _NO_BEGIN)
+    if figure is Figure.MAIN_TO_EDGE:
+        return str(known["why_no_relation"] or _NO_BEGIN)
+    if figure in _OF_BOTH:
+        return str(known["why_no_relation"] or "one edge alone does not tell it")
+    if figure is Figure.JITTER:
+        return "no two periods to compare"
     return "no interval between two commanded edges"

@@ -1,29 +1,61 @@
 # SPDX-License-Identifier: ISC
-"""Results and their summary as text and as CSV, from one source.
+"""Results and their summary as text, CSV, Parquet and JSON, from one source.
 
 The text is plain, 100 columns wide where it can be wrapped, and the same with and
 without a terminal.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from reports.load import Results, Run
-from reports.statistics import COLUMNS, samples_needed
+from reports.statistics import (
+    COLUMNS,
+    ONCE_PER_RUN,
+    PER_MILLE,
+    least_for_interval,
+    samples_needed,
+)
 from rig.verdict import Outcome
 
 WIDTH = 100
-TOO_FEW = f"too few samples: p95 needs {samples_needed(95)}, p99 needs {samples_needed(99)}"
-"""What `-` in place of a percentile means."""
-ERROR_RULE = "p95 and p99 of an error are of its size; max is the error farthest from 0"
+HEADS = ("unit", *(column.replace("_", ".") for column in COLUMNS[:-1]), "+/-")
+"""Of the columns of numbers, as people read them."""
+_NEEDED = ", ".join(
+    f"{name.replace('_', '.')} needs {samples_needed(per_mille)}"
+    for name, per_mille in PER_MILLE.items()
+)
+TOO_FEW = f"too few samples: the interval low95 to high95 needs {least_for_interval()}, {_NEEDED}"
+"""What `-` in place of a number means."""
+ERROR_RULE = "percentiles of an error are of its size; max is the error farthest from 0"
+UNCERTAINTY_RULE = "+/- is the uncertainty of a single sample, by the observer's clock"
+RULES = (ERROR_RULE, UNCERTAINTY_RULE)
 
-CSV_COLUMNS = ("suite", "test", "bench", "outcome", "repeats", "figure", *COLUMNS, "note")
+CSV_COLUMNS = (
+    *("run", "suite", "test", "bench", "outcome", "repeats"),
+    *("figure", "unit", *COLUMNS, "note"),
+)
 """Columns of `summary.csv`."""
+
+FIGURES_SCHEMA = "figures/1"
+"""In the metadata of `figures.parquet`."""
+
+_UNITS = {
+    "us": (("us", 1, 1), ("ms", 1e3, 3), ("s", 1e6, 3)),
+    "ppm": (("ppm", 1, 1),),
+    "%": (("%", 1, 4),),
+}
+"""What the numbers of a unit are shown in: (unit, its size in the first, decimals)."""
+_LARGEST = 10_000
+"""Shown without changing to the next larger unit."""
 
 _UNIT = re.compile(r"(?<=\d) (?=ms\b)|(?<=\+/-) ")
 """Spaces that do not end a line."""
@@ -37,7 +69,7 @@ class Row:
     marks: tuple[int, ...]
     """Numbers of the footnotes that belong to it."""
     cells: tuple[str, ...]
-    """One for each of `COLUMNS`."""
+    """One for each of `HEADS`."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +83,17 @@ class Latency:
 
 
 def latency(summary: pd.DataFrame) -> Latency:
-    """Format a summary: numbers with one decimal, `-` for what is missing."""
-    notes = tuple(dict.fromkeys(note for text in summary["note"] for note in _split(text)))
+    """Format a summary: in a unit that fits the row, `-` for what is missing.
+
+    What a run has once is shown of all runs together only; the files have it of each.
+    """
+    summary = summary[(summary["run"] == "") | ~summary["figure"].isin(ONCE_PER_RUN)]
+    notes = tuple(dict.fromkeys(note for text in summary["note"] for note in split_notes(text)))
     groups: dict[str, list[Row]] = {}
     for record in summary.to_dict("records"):
-        marks = tuple(notes.index(note) + 1 for note in _split(record["note"]))
-        cells = tuple(_number(record[column], column) for column in COLUMNS)
+        marks = tuple(notes.index(note) + 1 for note in split_notes(record["note"]))
         group = groups.setdefault(_heading(record["label"], record["repeats"]), [])
-        group.append(Row(record["figure"], marks, cells))
+        group.append(Row(record["figure"], marks, _cells(record)))
     return Latency(tuple((name, tuple(rows)) for name, rows in groups.items()), notes)
 
 
@@ -94,14 +129,22 @@ def to_text(results: Results, summary: pd.DataFrame, page: Path) -> str:
 
 
 def to_csv(summary: pd.DataFrame) -> str:
-    """The summary for machines: microseconds to the nanosecond, nothing for what is missing."""
+    """The summary for machines: times to the nanosecond, nothing for what is missing."""
     return summary.to_csv(
-        columns=list(CSV_COLUMNS), index=False, float_format="%.3f", lineterminator="\n"
+        columns=list(CSV_COLUMNS), index=False, float_format="%.12g", lineterminator="\n"
     )
 
 
-def _split(note: str) -> list[str]:
-    return note.split("; ") if note else []
+def write_parquet(summary: pd.DataFrame, path: Path) -> None:
+    """The summary with its types: every column, NaN as null."""
+    table = pa.Table.from_pandas(summary, preserve_index=False)
+    metadata = {"schema": FIGURES_SCHEMA, **(table.schema.metadata or {})}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+
+
+def split_notes(text: str) -> list[str]:
+    """The notes of a row of the summary."""
+    return text.split("; ") if text else []
 
 
 def _heading(label: str, repeats: int) -> str:
@@ -110,10 +153,19 @@ def _heading(label: str, repeats: int) -> str:
     return f"{label} (repeated {plural(repeats, 'time')}: the bench had stalled)"
 
 
-def _number(value: float, column: str) -> str:
-    if pd.isna(value):
-        return "-"
-    return str(value) if column == "count" else f"{value:,.1f}"
+def _cells(record: dict[Hashable, Any]) -> tuple[str, ...]:
+    """The numbers of one row, all in one unit."""
+    numbers = {column: record[column] for column in COLUMNS[1:]}
+    largest = max((abs(number) for number in numbers.values() if not pd.isna(number)), default=0)
+    steps = _UNITS[record["unit"]]
+    fitting = (step for step in steps if largest < _LARGEST * step[1])
+    unit, size, decimals = next(fitting, steps[-1])
+    shown = (_number(number / size, decimals) for number in numbers.values())
+    return (unit, str(record["count"]), *shown)
+
+
+def _number(value: float, decimals: int) -> str:
+    return "-" if pd.isna(value) else f"{round(value, decimals) + 0.0:,.{decimals}f}"
 
 
 def _section(title: str, lines: Iterable[str]) -> str:
@@ -160,7 +212,7 @@ def _latency(table: Latency) -> Iterator[str]:
     if not table.groups:
         return
     widths = _widths(table)
-    yield _aligned("Latency", COLUMNS, widths)
+    yield _aligned("Latency", HEADS, widths)
     for name, rows in table.groups:
         yield f"  {name}"
         for row in rows:
@@ -168,7 +220,7 @@ def _latency(table: Latency) -> Iterator[str]:
     yield f"  -    {TOO_FEW}"
     for number, note in enumerate(table.notes, 1):
         yield f"  [{number}]  {note}"
-    yield f"  {ERROR_RULE}"
+    yield from (f"  {rule}" for rule in RULES)
 
 
 def _marked(row: Row) -> str:
@@ -178,7 +230,7 @@ def _marked(row: Row) -> str:
 
 def _widths(table: Latency) -> list[int]:
     rows = [(_marked(row), *row.cells) for _, rows in table.groups for row in rows]
-    return [max(map(len, column)) for column in zip(("Latency", *COLUMNS), *rows, strict=True)]
+    return [max(map(len, column)) for column in zip(("Latency", *HEADS), *rows, strict=True)]
 
 
 def _aligned(first: str, cells: Iterable[str], widths: list[int]) -> str:

@@ -41,7 +41,7 @@ class Intervals:
 
 def judge_timing(course: Course) -> Iterator[Finding]:
     """On-times, off-times, periods, duty, jitter and drift of the commanded edges."""
-    kinds = _intervals(course)
+    kinds = intervals_of(course)
     worst = [_worst(course, intervals) for intervals in kinds]
     yield from worst
     for intervals in kinds:
@@ -53,7 +53,8 @@ def judge_timing(course: Course) -> Iterator[Finding]:
     yield _drift(course, worst)
 
 
-def _intervals(course: Course) -> tuple[Intervals, ...]:
+def intervals_of(course: Course) -> tuple[Intervals, ...]:
+    """The on-times, the off-times and the periods."""
     expected, edges = course.expected, course.pattern
     rises = edges.levels == 1
     return (

@@ -7,7 +7,16 @@ from random import Random
 
 import pytest
 
-from rig.capture import Capture, Clock, ClockKind, Heartbeat, ModeChange, Stall, edge_array
+from rig.capture import (
+    Capture,
+    Clock,
+    ClockKind,
+    Heartbeat,
+    Instant,
+    ModeChange,
+    Stall,
+    edge_array,
+)
 from rig.cleanup import Chip, GpioState
 from rig.evidence import EvidenceFolder, Image, RunRecord, folder_name
 from rig.verdict import Expectation
@@ -44,6 +53,15 @@ class Made:
     stalls: tuple[Stall, ...] = ()
     clock: ClockKind = ClockKind.EMULATOR
     clock_ppm: float = 0.0
+    guest_late_ns: Sequence[int] = ()
+    """How late each hypercall is by the guest's own deadline, which is earlier by that."""
+    guest_is_late_too: bool = True
+    """False: what makes an edge late comes after its hypercall, by the observer's clock."""
+    commanded_ns: int = 0
+    """When the run was started, on the observer's clock."""
+    tells_command: bool = True
+    """Whether the observer's clock says when the run was started."""
+    sees_modes: bool = True
     record: dict[str, object] = field(default_factory=dict)
     """Fields of `run.json` that differ."""
 
@@ -69,6 +87,7 @@ class Made:
         end_ns = max([STARTED_NS + 2_000_000_000, *times]) + 1_000_000_000
         first_ns = STARTED_NS + self.first_edge_ns - 1_000_000
         released_ns = times[-1] if self.final_level else end_ns
+        modes = (ModeChange(first_ns, "led", "out"), ModeChange(released_ns, "led", "in"))
         return Capture(
             lines=("led", "gpio3"),
             edges=edge_array(rows),
@@ -77,8 +96,11 @@ class Made:
             end_ns=end_ns,
             clock=Clock(self.clock, 1_000, self.clock_ppm, 300_000),
             lost=self.lost,
-            initial_modes={"led": "in", "gpio3": "in"},
-            modes=(ModeChange(first_ns, "led", "out"), ModeChange(released_ns, "led", "in")),
+            initial_modes={"led": "in", "gpio3": "in"} if self.sees_modes else {},
+            modes=modes if self.sees_modes else (),
+            commanded=Instant(STARTED_NS + self.commanded_ns, 10_000)
+            if self.tells_command
+            else None,
             heartbeat=Heartbeat(1_000, 2_000_000, self.stalls),
             outlasts_run=True,
         )
@@ -87,12 +109,16 @@ class Made:
         """What the unikernel printed."""
         count = 2 * self.cycles + self.final_level
         trips = [self.round_trips_ns[i % len(self.round_trips_ns)] for i in range(count)]
-        called_ns = [time_ns - STARTED_NS for time_ns in self._all_times_ns()]
+        made = self if self.guest_is_late_too else replace(self, late_ns=())
+        called_ns = [time_ns - STARTED_NS for time_ns in made._all_times_ns()]
+        guest_late_ns = [*self.guest_late_ns, *[0] * count]
         rows = [
-            f"led,{i},{1 - i % 2},{at_ns},{at_ns},{at_ns + trip}\n"
+            f"led,{i},{1 - i % 2},{at_ns - guest_late_ns[i]},{at_ns},{at_ns + trip}\n"
             for i, (at_ns, trip) in enumerate(zip(called_ns, trips, strict=False))
         ]
-        return f"led-begin,100\n{''.join(rows)}led-end,{count}\nSUCCESS\n"
+        return (
+            f"led-begin,{self.first_edge_ns - 400_000}\n{''.join(rows)}led-end,{count}\nSUCCESS\n"
+        )
 
     def expectation(self) -> Expectation:
         """What was asked of the line."""
@@ -127,8 +153,15 @@ class ResultsFolder:
             "bench_sha256": "be" * 32,
             "target": {"board": "Raspberry Pi 3 Model B", "kernel": "6.1.0-56-arm64", "base": 458},
             "images": {
-                "tender": Image(path="/tmp/tender", source="../build/hvt", sha256="7e" * 32),
-                "unikernel": Image(path="/tmp/led.hvt", source="../build/led", sha256="1e" * 32),
+                "tender": Image(
+                    path="/tmp/tender", source="../build/hvt", sha256="7e" * 32, deploy_ns=8 * 10**6
+                ),
+                "unikernel": Image(
+                    path="/tmp/led.hvt",
+                    source="../build/led",
+                    sha256="1e" * 32,
+                    deploy_ns=5 * 10**6,
+                ),
             },
             "command": f"/tmp/tender --led:led=25 /tmp/led.hvt {expected.cycles}",
             "expectation": expected,
@@ -184,7 +217,9 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
     add("The LED Blinks Once", Made(cycles=1))
     add("The Bench Is Busy", Made(late_ns=late(20, 6), stalls=(stall,), record={"repeats": 2}))
     add("The LED Stays Dark", Made(cycles=5, missing=10))
-    add("A Logic Analyzer Looks On", Made(late_ns=late(20, 7), clock=ClockKind.HARDWARE))
+    blind = Made(late_ns=late(20, 7), clock=ClockKind.HARDWARE)
+    blind.tells_command = blind.sees_modes = False
+    add("A Logic Analyzer Looks On", blind)
     add("One Blink Too Few Is Caught", Made(missing=2, record=defect))
     add("A Wrong On-Time Is Caught", Made(late_ns=wrong, record=defect))
     return results
@@ -194,14 +229,15 @@ DATA = Path(__file__).parent.parent / "data"
 
 
 @pytest.fixture
-def golden() -> Callable[[str, str], None]:
-    """Compares with a file of tests/data; what differs is left beside it as `.got`."""
+def golden() -> Callable[[str | Path, str], None]:
+    """Compares with a file, of tests/data if it has but a name; what differs is left as `.got`."""
 
-    def compare(name: str, got: str) -> None:
-        wanted, left = DATA / name, DATA / f"{name}.got"
+    def compare(name: str | Path, got: str) -> None:
+        wanted = DATA / name
+        left = wanted.with_name(f"{wanted.name}.got")
         left.unlink(missing_ok=True)
         if not wanted.exists() or wanted.read_text() != got:
             left.write_text(got)
-            pytest.fail(f"{name} differs, see: diff tests/data/{name} tests/data/{name}.got")
+            pytest.fail(f"{wanted.name} differs, see: diff {wanted} {left}")
 
     return compare

@@ -29,7 +29,7 @@ def test_a_report_is_written_into_the_results_and_printed(
 
     out = capsys.readouterr().out
     assert (results.path / "report.html").read_text().startswith("<!doctype html>")
-    assert (results.path / "summary.csv").read_text().startswith("suite,test,bench,outcome,")
+    assert (results.path / "summary.csv").read_text().startswith("run,suite,test,bench,")
     assert out == write_report(results.path).text
     assert out.endswith(f"Report: {results.path / 'report.html'}\n")
 

@@ -6,7 +6,6 @@ from conftest import STARTED_NS, Made, ResultsFolder, jitter_ns
 
 from reports.load import Run, load_results
 from reports.plots import ALL_CYCLES, Picture, histograms, timing_diagram
-from reports.tidy import tidy
 from rig.capture import Stall
 
 MS = 1_000_000
@@ -23,8 +22,7 @@ def timing(results: ResultsFolder, made: Made) -> Picture:
 
 
 def spread(results: ResultsFolder, made: Made) -> list[Picture]:
-    run = only_run(results, made)
-    return histograms(run, tidy(load_results(results.path)).intervals)
+    return histograms(only_run(results, made))
 
 
 def texts(picture: Picture) -> list[str]:
@@ -146,9 +144,8 @@ def test_the_same_run_gives_the_same_picture(results: ResultsFolder) -> None:
 
 def test_colours_are_the_pages(results: ResultsFolder) -> None:
     run = only_run(results, Made(missing=2))
-    intervals = tidy(load_results(results.path)).intervals
 
-    for picture in (timing_diagram(run), *histograms(run, intervals)):
+    for picture in (timing_diagram(run), *histograms(run)):
         assert not re.findall(r"#[0-9a-f]{6}", picture.svg)
 
 
