@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from reports.document import to_json
 from reports.load import load_results
 from reports.page import to_html
 from reports.statistics import summarize
@@ -20,12 +21,13 @@ class Report:
     html: Path
     csv: Path
     parquet: Path
+    json: Path
     text: str
     """Verdicts, latency table, footnotes and where the page lies; plain."""
 
 
 def write_report(results: Path) -> Report:
-    """Write `report.html`, `summary.csv` and `figures.parquet`.
+    """Write `report.html`, `report.json`, `summary.csv` and `figures.parquet`.
 
     They go into the results folder. `results` is `results/<UTC time>-<bench>`, or the folder
     that holds such folders; of these the newest is reported. The same evidence gives the same
@@ -34,14 +36,15 @@ def write_report(results: Path) -> Report:
     """
     loaded = load_results(results)
     summary = summarize(loaded)
-    page, csv, parquet = (
+    page, csv, parquet, json = (
         loaded.folder / name
-        for name in ("report.html", "summary.csv", "figures.parquet")
+        for name in ("report.html", "summary.csv", "figures.parquet", "report.json")
     )
     _replace(page, lambda draft: _write(draft, to_html(loaded, summary)))
     _replace(csv, lambda draft: _write(draft, to_csv(summary)))
     _replace(parquet, lambda draft: write_parquet(summary, draft))
-    return Report(page, csv, parquet, to_text(loaded, summary, page))
+    _replace(json, lambda draft: _write(draft, to_json(loaded, summary)))
+    return Report(page, csv, parquet, json, to_text(loaded, summary, page))
 
 
 def _write(path: Path, text: str) -> None:
