@@ -261,7 +261,10 @@ def _rows_over(runs: pd.DataFrame, count: int) -> Iterator[_Record]:
         for known in records:
             for note in _notes(known, _once(pd.DataFrame([known]), figure)):
                 notes[note] = notes.get(note, 0) + 1
-        told = [f"{note} ({times} of {len(runs)} runs)" for note, times in notes.items()]
+        told = [
+            note if times == len(runs) else f"{note} ({times} of {len(runs)} runs)"
+            for note, times in notes.items()
+        ]
         yield _row(nobody, _once(once, figure), told)
 
 
