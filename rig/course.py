@@ -33,6 +33,18 @@ class Edges:
         return Edges(self.times[part], self.levels[part], self.seqnos[part])
 
 
+def is_steady(capture: Capture) -> bool:
+    """Whether the observer's host ran all the time; a heart that never beat proves nothing."""
+    heartbeat = capture.heartbeat
+    return heartbeat is None or (heartbeat.beats > 0 and not heartbeat.stalls)
+
+
+def is_outdated(capture: Capture) -> bool:
+    """Whether the budget was measured longer ago than it is believed."""
+    qualification = capture.clock.qualification
+    return qualification is not None and not qualification.age_days <= qualification.limit_days
+
+
 @dataclass(frozen=True)
 class Pulse:
     """A level between two edges."""
@@ -71,8 +83,14 @@ class Course:
 
     @property
     def glitch_below_ns(self) -> int:
-        """A pulse measured shorter than this is surely shorter than the smallest that counts."""
+        """A pulse measured shorter than this is surely shorter than the smallest that counts.
+
+        No pulse is, where times are not believed: a target that catches up after a stall
+        squeezes the pulses that it was told to make.
+        """
         smallest_ns = self.expected.smallest_pulse_ns
+        if not is_steady(self.capture) or is_outdated(self.capture):
+            return 0
         return smallest_ns - self.capture.clock.interval_uncertainty_ns(smallest_ns)
 
     @cached_property

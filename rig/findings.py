@@ -53,6 +53,7 @@ class Kind(StrEnum):
 
 TIMING_KINDS = frozenset(
     {
+        Kind.GLITCH,
         Kind.ON_TIME,
         Kind.OFF_TIME,
         Kind.PERIOD,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from rig.capture import Capture
-from rig.course import Course, Edges
+from rig.course import Course, Edges, is_outdated, is_steady
 from rig.expectation import Expectation
 from rig.findings import (
     TIMING_KINDS,
@@ -77,9 +77,9 @@ def believable(finding: Finding, capture: Capture) -> Finding:
         return finding
     if not capture.is_complete or _begins_late(capture):
         return finding.weakened("edges are missing")
-    if finding.kind in TIMING_KINDS and not _is_steady(capture):
+    if finding.kind in TIMING_KINDS and not is_steady(capture):
         return finding.weakened("the bench stalled")
-    if finding.kind in TIMING_KINDS and _is_outdated(capture):
+    if finding.kind in TIMING_KINDS and is_outdated(capture):
         return finding.weakened("the observer's qualification is too old")
     return finding
 
@@ -88,17 +88,6 @@ def _begins_late(capture: Capture) -> bool:
     """Whether the run was surely started before the capture."""
     commanded = capture.commanded
     return commanded is not None and commanded.time_ns + commanded.uncertainty_ns < capture.start_ns
-
-
-def _is_steady(capture: Capture) -> bool:
-    """Whether the observer's host ran all the time; a heart that never beat proves nothing."""
-    heartbeat = capture.heartbeat
-    return heartbeat is None or (heartbeat.beats > 0 and not heartbeat.stalls)
-
-
-def _is_outdated(capture: Capture) -> bool:
-    qualification = capture.clock.qualification
-    return qualification is not None and not qualification.age_days <= qualification.limit_days
 
 
 def _enough_edges(finding: Finding, course: Course) -> Finding:
@@ -141,7 +130,7 @@ def _open(
 
 def _stalls(capture: Capture) -> Iterator[Finding]:
     heartbeat = capture.heartbeat
-    if heartbeat is None or _is_steady(capture):
+    if heartbeat is None or is_steady(capture):
         return
     if not heartbeat.stalls:
         text = "the observer's heartbeat never beat, so a stall would not have shown"
@@ -158,7 +147,7 @@ def _qualification(capture: Capture) -> Iterator[Finding]:
     qualification = capture.clock.qualification
     if qualification is None:
         return
-    outcome = Outcome.INCONCLUSIVE if _is_outdated(capture) else Outcome.PASS
+    outcome = Outcome.INCONCLUSIVE if is_outdated(capture) else Outcome.PASS
     text = (
         f"the observer was qualified on {qualification.date}, {qualification.age_days:.1f} days "
         f"before the run; believed for {qualification.limit_days:g} days"

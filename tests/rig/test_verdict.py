@@ -582,7 +582,9 @@ def test_a_stall_keeps_timing_open_and_wrong_sequences_failed(spoil: Defect | No
     stalled(scene)
     verdict = judge(scene.capture(), TEN_BLINKS)
     assert {f.outcome for f in verdict.of_kind(*TIMING_KINDS)} == {Outcome.INCONCLUSIVE}
-    assert verdict.failing_kinds() == steady.failing_kinds() - TIMING_KINDS
+    # Whether a short pulse is a glitch is a matter of time, too; that there is one more is not.
+    more = {Kind.COUNT} if Kind.GLITCH in steady.failing_kinds() else set()
+    assert verdict.failing_kinds() == steady.failing_kinds() - TIMING_KINDS | more
     assert verdict.outcome is not Outcome.PASS
 
 

@@ -11,6 +11,7 @@ from blinks import (
     STARTED,
     TEN_BLINKS,
     UNCERTAINTY_NS,
+    Defect,
     Scene,
     another_line_moved,
     blind,
@@ -26,6 +27,7 @@ from blinks import (
     one_off_skipped,
     one_on_time_long,
     slow,
+    stalled,
     stuck_high,
     stuck_low,
 )
@@ -66,6 +68,10 @@ def found(scene: Scene, kind: Kind, expected: Expectation = TEN_BLINKS) -> Findi
 
 def judged(scene: Scene, expected: Expectation = TEN_BLINKS) -> Verdict:
     return judge(scene.capture(), expected)
+
+
+def outdated(scene: Scene) -> None:
+    scene.clock = qualified(age_days=1000.0).clock
 
 
 def moved(scene: Scene, by_ns: list[int]) -> Scene:
@@ -126,6 +132,21 @@ def test_an_edge_that_bounces_back_did_not_happen() -> None:
     scene = good()
     scene.led[8:8] = [(scene.led[7][0] + 50 * MS + n * MS, 1 - n % 2) for n in range(6)]
     assert judged(scene).failing_kinds() == {Kind.GLITCH}
+
+
+@pytest.mark.parametrize("spoil", [stalled, outdated], ids=lambda spoil: spoil.__name__)
+def test_pulses_squeezed_by_a_target_that_catches_up_are_no_glitches(spoil: Defect) -> None:
+    scene = good()
+    late_ns = scene.led[8][0] + 50 * MS
+    for n in (5, 6, 7):
+        scene.led[n] = (late_ns + n * MS, scene.led[n][1])
+    scene.led[8] = (late_ns + 8 * MS, 1)
+    assert judged(scene).outcome is FAIL
+    spoil(scene)
+    verdict = judged(scene)
+    assert verdict.outcome is OPEN
+    assert found(scene, Kind.GLITCH).outcome is OPEN
+    assert found(scene, Kind.COUNT).outcome is PASS
 
 
 def test_nothing_is_a_glitch_where_every_pulse_counts() -> None:
