@@ -25,7 +25,7 @@ FUZZ_PACKAGES += libclang-rt-14-dev  # libFuzzer itself, and the sanitizers
 PYTHON := .venv/bin/python
 ROBOT := .venv/bin/robot $(if $(BENCH),--variable BENCH:$(BENCH))
 RUN ?= $(lastword $(sort $(wildcard results/2*/)))
-SCRIPTS := .ci/run rig/pi/init
+SCRIPTS := .ci/run rig/pi/init rig/pi-network/etc/network-up
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

@@ -35,11 +35,50 @@ class VirtualPi(Facts):
     """A Raspberry Pi 3 in QEMU with Debian's own kernel."""
 
     kind: Literal["virtual-pi"]
-    kernel: Literal["6.1"] = "6.1"
+    kernel: Literal["6.1", "6.12"] = "6.1"
     """Series of Debian's kernel to boot."""
     kernel_arguments: tuple[str, ...] = ()
     """Words to append to the kernel's command line."""
+    network: bool = False
+    """Whether it has a USB network adapter and an SSH server. Costs half a CPU."""
     user: str = "root"
+    boot_timeout_s: Seconds = 120
+
+
+class SshLogin(Facts):
+    """Where an SSH server is, and how it and we prove who we are. No password is ever sent."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(strict=True, gt=0, lt=65536)] = 22
+    user: str = "root"
+    key: Path | None = None
+    """Private key, relative to the bench file; otherwise the agent's and those in ~/.ssh."""
+    known_hosts: Path | None = None
+    """File with the server's host key, relative to the bench file; otherwise
+    ~/.ssh/known_hosts."""
+
+
+class Ssh(SshLogin):
+    """A board with an SSH server."""
+
+    kind: Literal["ssh"]
+    sudo: bool = False
+    """Commands go through `sudo -n`, because `user` may not touch KVM and GPIO."""
+    boot_timeout_s: Seconds = 120
+
+
+class Serial(Facts):
+    """A board with a login on its serial console."""
+
+    kind: Literal["serial"]
+    port: Annotated[str, Field(pattern=r"^/dev/")]
+    """Best by its identity: /dev/serial/by-id/..., as the numbers of ttyUSB change."""
+    baud: Annotated[int, Field(strict=True, gt=0)] = 115200
+    user: str = "root"
+    password_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """Environment variable that holds the password; it never stands in the file."""
+    sudo: bool = False
+    """The shell becomes root by `sudo -n`, because `user` may not touch KVM and GPIO."""
     boot_timeout_s: Seconds = 120
 
 
@@ -172,7 +211,7 @@ class Bench(FactsFile):
     """One target with its observer and wiring."""
 
     name: Name
-    target: VirtualPi
+    target: Annotated[VirtualPi | Ssh | Serial, Field(discriminator="kind")]
     observer: Annotated[
         QemuObserver | GpiozeroObserver | SigrokObserver, Field(discriminator="kind")
     ]
@@ -193,6 +232,17 @@ class Bench(FactsFile):
             if (other := re.fullmatch(r"gpio(\d+)", name)) and int(other[1]) != number:
                 raise ValueError(f"{name!r} is the name of another line than {number}")
         return lines
+
+    @field_validator("observer")
+    @classmethod
+    def _sees_this_target(cls, observer: ObserverFacts, others: ValidationInfo) -> ObserverFacts:
+        kind = getattr(getattr(observer, "via", observer), "kind", None)
+        target = others.data.get("target")
+        if kind in ("qemu", "second-board") and target and target.kind != "virtual-pi":
+            raise ValueError(
+                f"kind {kind} sees a target of kind virtual-pi only, not {target.kind}"
+            )
+        return observer
 
     @field_validator("lines")
     @classmethod

@@ -8,6 +8,7 @@ with `image.json`, which says where each file came from and what its hash is.
 
 The second board, which observes the first one, boots the same kernel; its RAM disk under
 `build/pi/second-board/` holds Debian's Python and gpiozero besides (see `rig.second_disk`).
+A virtual Pi with a network has `build/pi/<series>-network/` besides (see `rig.network_disk`).
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from rig import cpio, second_disk
+from rig import cpio, network_disk, second_disk
 from rig.debs import Archive, Package, read_files, sha256
 from rig.errors import ImageError
 
 KERNEL = "vmlinuz"
 DTB = "bcm2837-rpi-3-b.dtb"
 INITRD = "initrd.gz"
+NETWORK = "network.gz"
 RECORD = "image.json"
 
 _KERNEL_PACKAGES = {"6.1": "linux-image-arm64", "6.12": "linux-image-6.12-arm64"}
@@ -126,6 +128,17 @@ def ensure_second_board(build_dir: Path = Path("build")) -> SecondBoardImage:
     initrd = build_dir / "pi" / SECOND_BOARD / INITRD
     versions = _versions(record.packages) | second_disk.wheel_versions()
     return SecondBoardImage(kernel.kernel, initrd, versions)
+
+
+def ensure_network(series: str, build_dir: Path = Path("build")) -> Path:
+    """What to append to the RAM disk of a kernel `series`, so that it has SSH over USB.
+
+    Raises ImageError as `ensure_image` does.
+    """
+    ensure_image(series, build_dir=build_dir)
+    plan = _Plan(f"{series}-network", partial(_fetched_network, series), _network)
+    _ensure(plan, build_dir)
+    return build_dir / "pi" / plan.name / NETWORK
 
 
 def overlay(files: Mapping[str, Path]) -> bytes:
@@ -245,6 +258,15 @@ def _fetched_for_second(debs: Path) -> dict[str, Package]:
     return packages
 
 
+def _fetched_network(series: str, debs: Path) -> dict[str, Package]:
+    archive = _archive(debs)
+    kernel = _kernel_of(series, archive.describe(_KERNEL_PACKAGES[series]))
+    names = {name: name for name in network_disk.PACKAGES} | {"kernel": kernel}
+    packages = {key: archive.describe(name) for key, name in names.items()}
+    _download(archive, packages, debs)
+    return packages
+
+
 def _archive(debs: Path) -> Archive:
     archive = Archive(debs.parent.parent / "apt")
     with _step("fetching Debian's arm64 package lists"):
@@ -285,6 +307,10 @@ def _second_disk(debs: Path, packages: Mapping[str, Package]) -> dict[str, bytes
     return {INITRD: _initrd(busybox, own)}
 
 
+def _network(debs: Path, packages: Mapping[str, Package]) -> dict[str, bytes]:
+    return {NETWORK: cpio.compressed(network_disk.entries(debs, packages["kernel"].name))}
+
+
 def _initrd(busybox: bytes, added: Mapping[str, cpio.Entry] | None = None) -> bytes:
     """`added` goes before what stands in `pi/` under the same path."""
     files = _guest_entries() | dict(added or {})
@@ -309,8 +335,9 @@ def _guest_files() -> list[Path]:
 
 def _recipe() -> str:
     """The hash of everything but the packages that decides what the image is."""
-    names = ("image", "cpio", "debs", "second_disk", "wheels")
-    sources = [*(Path(__file__).with_name(f"{name}.py") for name in names), *_guest_files()]
+    names = ("image", "cpio", "debs", "second_disk", "network_disk", "wheels")
+    programs = [Path(__file__).with_name(f"{name}.py") for name in names]
+    sources = [*programs, *_guest_files(), *network_disk.guest_files()]
     return hashlib.sha256("".join(map(sha256, sources)).encode()).hexdigest()
 
 
@@ -374,6 +401,7 @@ def main() -> int:
     parser.add_argument(
         "--second-board", action="store_true", help="make the board that observes it, too"
     )
+    parser.add_argument("--network", action="store_true", help="make its network, too")
     parser.add_argument("--build-dir", type=Path, default=Path("build"), metavar="FOLDER")
     arguments = parser.parse_args()
     try:
@@ -381,6 +409,8 @@ def main() -> int:
         made = [image.kernel, image.dtb, image.initrd]
         if arguments.second_board:
             made.append(ensure_second_board(arguments.build_dir).initrd)
+        if arguments.network:
+            made.append(ensure_network(arguments.series, arguments.build_dir))
     except ImageError as error:
         print(f"image: {error}", file=sys.stderr)
         return 1

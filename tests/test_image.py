@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import gzip
 import json
+import lzma
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ import pytest
 from rig import image, second_disk
 from rig.debs import Archive, Package, check, read_files, sha256
 from rig.errors import ImageError
-from rig.image import ensure_image, ensure_second_board, overlay
+from rig.image import ensure_image, ensure_network, ensure_second_board, overlay
 from rig.wheels import Wheel
 
 KERNEL = "linux-image-6.1.0-1-arm64"
@@ -450,3 +451,72 @@ def test_overlay_refuses_a_file_below_a_file(tmp_path: Path) -> None:
 def test_overlay_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"nothing, to be put at /opt/a: No such file"):
         overlay({"/opt/a": tmp_path / "nothing"})
+
+
+# The network.
+
+
+def network_packages() -> dict[str, dict[str, bytes]]:
+    """Package -> files, as Debian has them."""
+    library = "lib/aarch64-linux-gnu"
+    names = [
+        "usb-common",
+        "usbcore",
+        "roles",
+        "udc-core",
+        "phy-generic",
+        "dwc2",
+        "mii",
+        "usbnet",
+        "cdc_ether",
+    ]
+    modules = {f"lib/modules/6.1/kernel/drivers/{name}.ko": b"module" for name in names}
+    return {
+        KERNEL: KERNEL_FILES | modules,
+        "dropbear-bin": {"usr/sbin/dropbear": b"dropbear", "usr/bin/dbclient": b"not wanted"},
+        "openssh-sftp-server": {"usr/lib/openssh/sftp-server": b"sftp"},
+        "libc6": {f"{library}/libc.so.6": b"libc", f"{library}/ld-linux-aarch64.so.1": b"loader"},
+        "libcrypt1": {f"{library}/libcrypt.so.1.1.0": b"crypt"},
+        "libtomcrypt1": {f"usr/{library}/libtomcrypt.so.1.0.1": b"tomcrypt"},
+        "libtommath1": {f"usr/{library}/libtommath.so.1.2.0": b"tommath"},
+        "libgmp10": {f"usr/{library}/libgmp.so.10.4.1": b"gmp"},
+        "zlib1g": {f"{library}/libz.so.1.2.13": b"z"},
+    }
+
+
+def with_network(mirror: Mirror, packages: dict[str, dict[str, bytes]]) -> None:
+    mirror.add("linux-image-arm64", {}, depends=f"{KERNEL} (= 1:2-3)")
+    mirror.add("busybox-static", {"bin/busybox": b"busybox"})
+    for name, files in packages.items():
+        mirror.add(name, files)
+
+
+def test_the_network_brings_drivers_an_ssh_server_and_what_it_needs(
+    empty_mirror: Mirror, build: Path
+) -> None:
+    with_network(empty_mirror, network_packages())
+    archive = ensure_network("6.1", build).read_bytes()
+    files = set(re.findall(r"^-rwxr-xr-x.* (\S+)$", listed(archive), re.MULTILINE))
+    libraries = ("libc.so.6", "libcrypt.so.1", "libtomcrypt.so.1", "libgmp.so.10", "libz.so.1")
+    assert files >= {f"lib/aarch64-linux-gnu/{name}" for name in libraries}
+    assert files >= {"lib/modules/dwc2.ko", "usr/lib/sftp-server", "etc/network-up"}
+    assert "usr/bin/dbclient" not in files
+    assert b"module" in gzip.decompress(archive)
+
+
+def test_packed_modules_are_unpacked(empty_mirror: Mirror, build: Path) -> None:
+    packages = network_packages()
+    files = packages[KERNEL]
+    for name in [name for name in files if name.endswith(".ko")]:
+        files[f"{name}.xz"] = lzma.compress(files.pop(name))
+    with_network(empty_mirror, packages)
+    assert b"module" in gzip.decompress(ensure_network("6.1", build).read_bytes())
+
+
+@pytest.mark.parametrize("name", ["libgmp10", "dropbear-bin"])
+def test_a_package_that_lacks_what_the_network_needs_is_refused(
+    empty_mirror: Mirror, build: Path, name: str
+) -> None:
+    with_network(empty_mirror, network_packages() | {name: {"other": b""}})
+    with pytest.raises(ImageError, match="packages lack files of the network: "):
+        ensure_network("6.1", build)

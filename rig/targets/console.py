@@ -26,6 +26,14 @@ ACKNOWLEDGE_TIMEOUT_S = 60
 WRITE_TIMEOUT_S = 30
 """A window takes 1.5 s at 115200 baud; only a port that is stuck takes this long."""
 
+FIRST_PAUSE_S = 2
+SHELL_TIMEOUT_S = 10
+LOG_OUT_TIMEOUT_S = 5
+SETTLED_S = 1
+
+_LOGIN = rb"(?<!Last )login: "
+_PROMPT = rb"[#$>](?:\x1b\[[0-9;]*m)* "
+"""Of sh, bash and zsh, in colour or not."""
 _LONGEST_PATTERN_BYTES = 64
 
 
@@ -59,14 +67,53 @@ class Console(Shell):
         with self._arrived:
             return _text(bytes(self._received))
 
-    def log_in(self, user: str, timeout_s: float) -> None:
+    @property
+    def port_name(self) -> str:
+        """Such as /dev/ttyUSB0."""
+        return str(self._port.name)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the port has failed; it works no more then."""
+        return self._broken is not None
+
+    def log_in(self, user: str, timeout_s: float, password: str | None = None) -> None:
         """From power-on to a silent shell without a prompt."""
-        self._wait_for(rb"login: ", 0, timeout_s, "no login prompt")
-        here = self._send(user.encode())
-        self._wait_for(rb"[#$] ", here, timeout_s, f"no shell after logging in as {user!r}")
-        # Assembled by the shell, so that the echo of this line cannot be taken for the answer.
-        here = self._send(b"stty -echo; PS1=; PS2=; echo rea''dy")
-        self._wait_for(rb"ready\r?\n", here, timeout_s, "the shell does not answer")
+        self._wait_for(_LOGIN, 0, timeout_s, "no login prompt")
+        self._authenticate(user, password, timeout_s)
+
+    def log_in_again(self, user: str, timeout_s: float, password: str | None = None) -> None:
+        """From whatever a board that runs is at to a silent shell without a prompt.
+
+        It may be at its login prompt, or in a shell that a person or a dead rig left, with
+        something running in it.
+        """
+        deadline, pause_s = time.monotonic() + timeout_s, FIRST_PAUSE_S
+        while time.monotonic() < deadline:
+            here = self._send(b"\x03")
+            if self._find(_LOGIN, here, pause_s):
+                self._settle()
+                return self._authenticate(user, password, timeout_s)
+            if self._silenced(pause_s):
+                return self._refuse_another(user)
+            pause_s *= 2  # a terminal that takes a file needs silence to get over it
+        raise TargetError(self._complaint("neither a login prompt nor a shell", timeout_s))
+
+    def become_root(self) -> None:
+        """Go on as root, by sudo without a password."""
+        self._send(b"exec sudo -n sh")
+        if not self._silenced(SHELL_TIMEOUT_S):
+            raise TargetError(
+                self._complaint(
+                    "sudo gives no shell (it must ask for no password)", SHELL_TIMEOUT_S
+                )
+            )
+
+    def log_out(self) -> None:
+        """End the shell, as far as that is possible."""
+        with contextlib.suppress(TargetError):
+            here = self._send(b"exit")
+            self._find(_LOGIN, here, LOG_OUT_TIMEOUT_S)
 
     def run(self, command: str, timeout_s: float = 10) -> Result:
         """Run a shell command to its end, in a subshell and with nothing to read.
@@ -93,9 +140,9 @@ class Console(Shell):
         return ConsoleTalk(self, self._send(command.encode()))
 
     def send(self, data: bytes, path: str) -> None:
-        """The room is taken first: without it, bytes would be left over and run as commands."""
+        """In acknowledged windows of raw bytes."""
         name = shlex.quote(path)
-        self.must(f"head -c {len(data)} /dev/zero > {name} && : > {name}")
+        self.must(f": > {name}")
         try:
             for start in range(0, len(data), UPLOAD_WINDOW_BYTES):
                 self._put_window(data[start : start + UPLOAD_WINDOW_BYTES], name)
@@ -105,16 +152,14 @@ class Console(Shell):
     def _put_window(self, data: bytes, name: str) -> None:
         """One acknowledged window: raw bytes into `head`, then back to a normal terminal.
 
-        On a full disk the second `cat` takes what is left, or it would be run as commands;
-        `min 0 time 250` ends the waiting for what a rig that died has not sent, after 25 s.
+        `min 0 time 100` ends the waiting for what a rig that died has not sent, after 10 s; on
+        a disk that fills up meanwhile, `cat` takes the rest, or it would be run as commands.
         """
         token = secrets.token_hex(4)
-        keep = f"{{ cat >> {name}; cat > /dev/null; }}"
-        receive = (
-            f"stty raw -echo min 0 time 250; echo {token}''-go; head -c {len(data)} | {keep}; "
-        )
+        raw, sane = "stty raw -echo min 0 time 100", "stty sane -echo"
+        receive = f"{raw}; echo {token}''-go; head -c {len(data)} >> {name} || cat > /dev/null"
         try:
-            here = self._send(f"{receive}stty sane -echo; echo {token}''-got".encode())
+            here = self._send(f"{receive}; {sane}; echo {token}''-got".encode())
             self._wait_for(f"{token}-go".encode(), here, 10, "upload does not start")
             self._write(data)
             got = f"{token}-got\r?\n".encode()
@@ -124,6 +169,46 @@ class Console(Shell):
             with contextlib.suppress(TargetError):
                 self._write(b"\n" * len(data))
             raise
+
+    def _authenticate(self, user: str, password: str | None, timeout_s: float) -> None:
+        here = self._send(user.encode())
+        problem = f"no shell after logging in as {user!r}"
+        _, prompt = self._wait_for(rb"(?i:(password: ))|" + _PROMPT, here, timeout_s, problem)
+        if prompt.lower() == b"password: ":
+            if password is None:
+                raise TargetError(
+                    f"the board asks for a password of {user!r}: name an environment variable "
+                    "that holds it as password_env in the bench file"
+                )
+            self._send_password(user, password, timeout_s, problem)
+        if not self._silenced(timeout_s):
+            raise TargetError(self._complaint("the shell does not answer", timeout_s))
+
+    def _send_password(self, user: str, password: str, timeout_s: float, problem: str) -> None:
+        here = self._send(password.encode())
+        _, refusal = self._wait_for(rb"(ncorrect)|" + _PROMPT, here, timeout_s, problem)
+        if refusal == b"ncorrect":
+            raise TargetError(
+                self._complaint(f"the board refuses the password of {user!r}", timeout_s)
+            )
+
+    def _settle(self) -> None:
+        """A getty that starts again forgets what came before its prompt."""
+        with self._arrived:
+            while self._arrived.wait(SETTLED_S):
+                pass
+
+    def _silenced(self, timeout_s: float) -> bool:
+        """Whether there is a shell; it has neither echo nor prompt then."""
+        # Assembled by the shell, so that the echo of this line cannot be taken for the answer.
+        here = self._send(b"stty -echo; PS1=; PS2=; echo rea''dy")
+        return self._find(rb"ready\r?\n", here, timeout_s) is not None
+
+    def _refuse_another(self, user: str) -> None:
+        """A shell that somebody left may be somebody else's."""
+        found = self.run("id -un").output.strip()
+        if found not in (user, "root"):
+            raise TargetError(f"{found!r} is logged in on {self._port.name}, not {user!r}: log out")
 
     def _interrupt(self) -> None:
         """Ctrl-C, until the shell answers again: what it reads at that moment, it forgets."""

@@ -13,6 +13,8 @@ from rig.errors import TargetError
 MOST_ATTEMPTS = 3
 """So often a file is sent before the line is said to be bad."""
 
+_PART = ".rig-part"
+"""Ends the temporary name of a file on its way."""
 _HASH_TIMEOUT_S = 60
 
 
@@ -77,10 +79,10 @@ class Shell(ABC):
         It is sent under a temporary name, compared by its SHA-256 and only then renamed, so
         that nothing is ever half installed. A transfer that broke is tried again.
         """
-        data = source.read_bytes()
+        data, folder = source.read_bytes(), str(Path(target).parent)
+        self.make_folder(folder)
         if self.sha256(target) == hashlib.sha256(data).hexdigest():
             return
-        self.must(f"mkdir -p {shlex.quote(str(Path(target).parent))}")
         for _ in range(MOST_ATTEMPTS):
             try:
                 self._install(data, target)
@@ -95,6 +97,11 @@ class Shell(ABC):
         result = self.run(f"sha256sum {shlex.quote(target)}", timeout_s=_HASH_TIMEOUT_S)
         return result.output.split()[0].lstrip("\\") if result.status == 0 else None
 
+    def make_folder(self, path: str) -> None:
+        """A folder to put files into, without what a rig that died has left there half sent."""
+        folder = shlex.quote(path)
+        self.must(f"mkdir -p {folder} && rm -f {folder}/.*{_PART}")
+
     def must(self, command: str) -> str:
         """Run a command that has to succeed, and return what it said."""
         result = self.run(command, timeout_s=60)
@@ -103,9 +110,11 @@ class Shell(ABC):
         return result.output
 
     def _install(self, data: bytes, target: str) -> None:
-        part = f"{target}.part"
+        part = str(Path(target).with_name(f".{Path(target).name}{_PART}"))
         name = shlex.quote(part)
         try:
+            # The room is taken first: a full disk is told as such, and before anything is sent.
+            self.must(f"head -c {len(data)} /dev/zero > {name} && rm {name}")
             self.send(data, part)
             found, wanted = self.sha256(part), hashlib.sha256(data).hexdigest()
             if found != wanted:

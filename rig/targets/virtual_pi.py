@@ -1,5 +1,6 @@
 """A Raspberry Pi 3 in QEMU: stock raspi3b, Debian's kernel, its real GPIO driver and KVM."""
 
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ import serial
 from rig import bench
 from rig.errors import TargetError
 from rig.identity import REPOSITORY
-from rig.image import ensure_image, overlay
+from rig.image import ensure_image, ensure_network, overlay
 from rig.targets.base import Target
 from rig.targets.console import Console
 from rig.targets.qemu import QEMU, Emulator
@@ -19,6 +20,13 @@ TRACE_EVENTS = ("memory_region_ops_write",)
 
 _ARGUMENTS = "console=ttyS1,115200 quiet cryptomgr.notests rdinit=/init"
 """On mainline kernels the mini UART is ttyS1; the crypto self-tests cost a second."""
+
+
+_NETWORK = (
+    *("-device", "usb-net,netdev=net"),
+    *("-netdev", "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"),
+)
+"""Nothing but this host reaches it, on a port that is free, and it reaches nobody."""
 
 
 class VirtualPi(Target):
@@ -39,9 +47,11 @@ class VirtualPi(Target):
 
         Raises `TargetError` if that takes longer than `boot_timeout_s`.
         """
-        image = ensure_image(self._facts.kernel, build_dir=REPOSITORY / "build")
+        build, facts = REPOSITORY / "build", self._facts
+        image = ensure_image(facts.kernel, build_dir=build)
+        network = ensure_network(facts.kernel, build).read_bytes() if facts.network else b""
         initrd = self.emulator.folder / "initrd.gz"
-        initrd.write_bytes(image.initrd.read_bytes() + overlay(files))
+        initrd.write_bytes(image.initrd.read_bytes() + network + overlay(files))
         self.emulator.start(self._arguments(image.kernel, image.dtb, initrd), TRACE_EVENTS)
         self._console = Console(self._open_console())
         self.emulator.command("cont")
@@ -61,6 +71,12 @@ class VirtualPi(Target):
             raise TargetError("the virtual Pi is switched off")
         return self._console
 
+    @property
+    def ssh_port(self) -> int:
+        """TCP port of this host that leads to its SSH server; it needs `network`."""
+        told = self.emulator.command("human-monitor-command", **{"command-line": "info usernet"})
+        return int(re.findall(r"HOST_FORWARD\]\s+\d+\s+\S+\s+(\d+)", told)[0])
+
     def versions(self) -> dict[str, str]:
         """What this bench is made of, for the record."""
         told = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=True)
@@ -74,6 +90,7 @@ class VirtualPi(Target):
             *("-chardev", "pty,id=con", "-serial", "chardev:con"),
             *("-kernel", str(kernel), "-dtb", str(dtb), "-initrd", str(initrd)),
             *("-append", words),
+            *(_NETWORK if self._facts.network else ()),
         ]
 
     def _open_console(self) -> serial.Serial:

@@ -33,7 +33,7 @@ REFUSALS = {
         "boot_timeout_s",
         "boot_timeout",
         "4: target.boot_timeout: unknown key; "
-        "allowed: kind, kernel, kernel_arguments, user, boot_timeout_s",
+        "allowed: kind, kernel, kernel_arguments, network, user, boot_timeout_s",
     ),
     "unknown key of the observer": (
         "  kind: qemu",
@@ -51,7 +51,7 @@ REFUSALS = {
     "the rig's own key sha256": ("name: desk", "name: desk\nsha256: x", "2: sha256: unknown key;"),
     "key missing": ("name: desk\n", "", "1: name: this key is missing"),
     "key of the limits missing": ("  stall_ms: 30", "", "12: limits.stall_ms: this key is missing"),
-    "kind missing": ("  kind: virtual-pi\n", "", "2: target.kind: this key is missing"),
+    "kind missing": ("  kind: virtual-pi\n", "", "2: target: the key kind is missing"),
     "no lines": ("lines:\n  led: 25\n  lamp: 0", "lines: {}", "7: lines: Dictionary should have"),
     "number for a mapping": (
         "observer:\n  kind: qemu",
@@ -61,12 +61,34 @@ REFUSALS = {
     "unknown kind": (
         "kind: virtual-pi",
         "kind: virtual-pie",
-        "3: target.kind: Input should be 'virtual-pi', not 'virtual-pie'",
+        "2: target: kind 'virtual-pie' is unknown; allowed: virtual-pi, ssh, serial",
     ),
     "unknown kernel": (
         "boot_timeout_s: 30",
         "kernel: 6.1",
-        "4: target.kernel: Input should be '6.1', not 6.1",
+        "4: target.kernel: Input should be '6.1' or '6.12', not 6.1",
+    ),
+    "observer of another kind of target": (
+        "kind: virtual-pi",
+        "kind: ssh\n  host: pi3.local",
+        "6: observer: kind qemu sees a target of kind virtual-pi only, not ssh",
+    ),
+    "password in the file": (
+        "kind: virtual-pi",
+        "kind: serial\n  port: /dev/ttyUSB0\n  password: raspberry",
+        "5: target.password: unknown key; "
+        "allowed: kind, port, baud, user, password_env, sudo, boot_timeout_s",
+    ),
+    "key of another kind of target": (
+        "kind: virtual-pi",
+        "kind: ssh\n  host: pi3.local\n  kernel: '6.1'",
+        "5: target.kernel: unknown key; "
+        "allowed: host, port, user, key, known_hosts, kind, sudo, boot_timeout_s",
+    ),
+    "port that is no device": (
+        "kind: virtual-pi",
+        "kind: serial\n  port: COM3",
+        "4: target.port: String should match pattern '^/dev/', not 'COM3'",
     ),
     "line 54": ("led: 25", "led: 54", "8: lines.led: Input should be less than 54, not 54"),
     "line -1": ("led: 25", "led: -1", "8: lines.led: Input should be greater than or equal to 0"),

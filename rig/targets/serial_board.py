@@ -1,0 +1,93 @@
+"""A board behind a serial cable, and nothing else: log in, run commands, send files."""
+
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import serial
+
+from rig import bench
+from rig.errors import TargetError
+from rig.targets.base import Power, Target
+from rig.targets.console import Console
+
+_BY_ID = Path("/dev/serial/by-id")
+
+
+class SerialBoard(Target):
+    """A board that runs already, or that a power switch starts."""
+
+    def __init__(self, facts: bench.Serial, power: Power | None = None) -> None:
+        """Nothing is touched until `open`."""
+        self._facts = facts
+        self._power = power
+        self._console: Console | None = None
+
+    def open(self, files: Mapping[str, Path]) -> None:
+        """Log in; with a power switch, the board boots afresh for it.
+
+        A board without one may be in any state: at its login prompt, or in a shell in which
+        a rig or a person left something running. That is interrupted.
+        """
+        facts, password = self._facts, self._password()
+        self._console = Console(_open_port(facts.port, facts.baud))
+        log_in = self._console.log_in_again
+        if self._power:
+            self._power.off()
+            self._power.on()
+            log_in = self._console.log_in
+        log_in(facts.user, facts.boot_timeout_s, password)
+        if facts.sudo:
+            self._console.become_root()
+        # What the kernel says on its console would stand in the middle of what a command says.
+        self._console.run("dmesg -n 1")
+
+    def close(self) -> None:
+        """Log out and let go of the port; with a power switch, switch the board off."""
+        if self._console:
+            self._console.log_out()
+            self._console.close()
+            self._console = None
+        if self._power:
+            self._power.off()
+
+    @property
+    def shell(self) -> Console:
+        """The shell; a port that vanished is opened again, and the board logged in to."""
+        if self._console is None:
+            raise TargetError(f"{self._facts.port} is not open")
+        if self._console.is_broken:
+            self._console.close()
+            self.open({})
+        return self._console
+
+    def versions(self) -> dict[str, str]:
+        """The library that drives the port."""
+        return {"pyserial": version("pyserial")}
+
+    def _password(self) -> str | None:
+        name = self._facts.password_env
+        if name is None:
+            return None
+        if name not in os.environ:
+            raise TargetError(
+                f"the environment variable {name}, which the bench file names as the password "
+                f"of {self._facts.user!r}, is not set"
+            )
+        return os.environ[name]
+
+
+def _open_port(name: str, baud: int) -> serial.Serial:
+    try:
+        return serial.Serial(name, baud, timeout=0.1, exclusive=True)
+    except (serial.SerialException, OSError, ValueError) as error:
+        raise TargetError(f"cannot open the serial port {name}: {error}; {_advice()}") from error
+
+
+def _advice() -> str:
+    there = ", ".join(sorted(map(str, _BY_ID.glob("*")))) or "none"
+    return (
+        f"USB cables that are plugged in: {there}. A port that is there may be in use by another "
+        "program (fuser says which), or its group (dialout) is not yours"
+    )
