@@ -143,32 +143,37 @@ class Console(Shell):
         """In acknowledged windows of raw bytes."""
         name = shlex.quote(path)
         self.must(f": > {name}")
-        try:
-            for start in range(0, len(data), UPLOAD_WINDOW_BYTES):
-                self._put_window(data[start : start + UPLOAD_WINDOW_BYTES], name)
-        except TargetError as error:
-            raise BrokenTransferError(str(error)) from error
+        for start in range(0, len(data), UPLOAD_WINDOW_BYTES):
+            if not self._put_window(data[start : start + UPLOAD_WINDOW_BYTES], name):
+                raise TargetError(f"the target could not write {path}; its disk may be full")
 
-    def _put_window(self, data: bytes, name: str) -> None:
+    def _put_window(self, data: bytes, name: str) -> bool:
         """One acknowledged window: raw bytes into `head`, then back to a normal terminal.
 
-        `min 0 time 100` ends the waiting for what a rig that died has not sent, after 10 s; on
-        a disk that fills up meanwhile, `cat` takes the rest, or it would be run as commands.
+        Returns whether the target could write them; if not, `cat` takes the rest, which would
+        be run as commands. `min 0 time 100` ends the waiting for what does not come after 10 s.
         """
         token = secrets.token_hex(4)
         raw, sane = "stty raw -echo min 0 time 100", "stty sane -echo"
-        receive = f"{raw}; echo {token}''-go; head -c {len(data)} >> {name} || cat > /dev/null"
+        keep = f"head -c {len(data)} >> {name} || {{ cat > /dev/null; false; }}; kept=$?"
         try:
-            here = self._send(f"{receive}; {sane}; echo {token}''-got".encode())
+            here = self._send(
+                f"{raw}; echo {token}''-go; {keep}; {sane}; echo {token}''-got:$kept".encode()
+            )
             self._wait_for(f"{token}-go".encode(), here, 10, "upload does not start")
             self._write(data)
-            got = f"{token}-got\r?\n".encode()
-            self._wait_for(got, here, ACKNOWLEDGE_TIMEOUT_S, "upload was not acknowledged")
-        except BaseException:
+            got = rf"{token}-got:(\d+)\r?\n".encode()
+            _, kept = self._wait_for(
+                got, here, ACKNOWLEDGE_TIMEOUT_S, "upload was not acknowledged"
+            )
+        except BaseException as error:
             # After a lost byte, `head` waits for more on a terminal where Ctrl-C means nothing.
             with contextlib.suppress(TargetError):
                 self._write(b"\n" * len(data))
+            if isinstance(error, TargetError):
+                raise BrokenTransferError(str(error)) from error
             raise
+        return kept == b"0"
 
     def _authenticate(self, user: str, password: str | None, timeout_s: float) -> None:
         here = self._send(user.encode())

@@ -113,8 +113,7 @@ class Shell(ABC):
         part = str(Path(target).with_name(f".{Path(target).name}{_PART}"))
         name = shlex.quote(part)
         try:
-            # The room is taken first: a full disk is told as such, and before anything is sent.
-            self.must(f"head -c {len(data)} /dev/zero > {name} && rm {name}")
+            self._try_room(len(data), part)
             self.send(data, part)
             found, wanted = self.sha256(part), hashlib.sha256(data).hexdigest()
             if found != wanted:
@@ -126,3 +125,12 @@ class Shell(ABC):
             with contextlib.suppress(TargetError):
                 self.run(f"rm -f {name}")
             raise
+
+    def _try_room(self, size: int, path: str) -> None:
+        """So that a full disk is told as such, and before anything is sent."""
+        name, folder = shlex.quote(path), Path(path).parent
+        took = self.run(f"head -c {size} /dev/zero > {name} && rm {name}", timeout_s=60)
+        if took.status:
+            left = self.run(f"df -k {shlex.quote(str(folder))} | tail -n 1").output
+            said = " ".join(f"{took.output} {left}".split())
+            raise TargetError(f"no room for {size} bytes in {folder}: {said}")
