@@ -42,7 +42,7 @@ led: image tender ## prove the LED unikernel on the bench: build, boot, blink, j
 
 .PHONY: test
 test: image tender test-setup ## run every check and test, and add them up
-	$(Q)$(PYTHON) tests/run_all.py lint test-python test-tender test-robot test-two-boards
+	$(Q)$(PYTHON) tests/run_all.py lint test-python test-tender test-robot test-newer-kernel test-two-boards
 
 .PHONY: test-python
 test-python: test-setup ## only the Python unit tests
@@ -55,6 +55,12 @@ test-tender: tender test-setup ## only the tests of tender and unikernels
 .PHONY: test-robot
 test-robot: image tender ## only the Robot suites, on the bench
 	$(Q)$(ROBOT) --outputdir results/robot --xunit $(CURDIR)/results/tests/test-robot.xml robot
+
+.PHONY: test-newer-kernel
+test-newer-kernel: image tender ## only the Robot suites, on a kernel that counts GPIO lines from 512
+	$(Q)$(PYTHON) -m rig.image --series 6.12 $(if $(filter 1,$(V)),,> /dev/null)
+	$(Q)$(ROBOT) --variable BENCH:benches/virtual-6.12.yaml --outputdir results/robot-newer-kernel \
+	--xunit $(CURDIR)/results/tests/test-newer-kernel.xml robot
 
 .PHONY: test-two-boards
 test-two-boards: image tender ## only the LED suite, observed by the second virtual board
@@ -95,7 +101,7 @@ report: setup ## write the report of the newest run again (RUN=results/... for a
 
 .PHONY: image
 image: setup ## fetch and make the virtual boards' boot files
-	$(Q)$(PYTHON) -m rig.image --second-board $(if $(filter 1,$(V)),,> /dev/null)
+	$(Q)$(PYTHON) -m rig.image --second-board --network $(if $(filter 1,$(V)),,> /dev/null)
 
 .PHONY: tender
 tender: setup ## build tender and unikernels for both architectures

@@ -169,13 +169,20 @@ def test_a_port_that_somebody_else_uses_is_not_shared(plugged: Made) -> None:
         other.open({})
 
 
-def test_a_port_that_vanished_is_named(
-    plugged: Made,
-) -> None:
+def test_a_port_that_vanished_is_named(plugged: Made) -> None:
     target = plugged(login_of("sh"))
     target.open({})
+    console = target.shell
     plugged.boards[0].unplug()  # type: ignore[attr-defined]
-    with pytest.raises(TargetError, match="cannot open the serial port"):
+    with pytest.raises(
+        TargetError, match=r"/dev/pts/.* broke: |cannot (write to|open) .*/dev/pts/"
+    ):
+        target.run("echo hello", 5)
+    deadline = time.monotonic() + LONG_S
+    while not console.is_broken:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    with pytest.raises(TargetError, match="cannot open the serial port /dev/pts/"):
         target.run("echo hello", 5)
 
 
