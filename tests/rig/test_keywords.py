@@ -83,8 +83,8 @@ def test_a_missing_bench_fails_the_tests_as_a_bench_error(messages: dict[str, st
 def test_a_broken_bench_fails_the_tests_with_every_fault(messages: dict[str, str]) -> None:
     first, *faults = messages["Broken"].removeprefix("Parent suite setup failed:\n").splitlines()
     assert first == (
-        "BenchFileError: broken.yaml:2: target.kind: Input should be 'virtual-pi', "
-        "not 'virtual-pie'"
+        "BenchFileError: broken.yaml:2: target: kind 'virtual-pie' is unknown; "
+        "allowed: virtual-pi, ssh, serial"
     )
     assert "broken.yaml:1: limits: this key is missing" in faults
 
