@@ -99,6 +99,10 @@ report: setup ## write the report of the newest run again (RUN=results/... for a
 	$(Q)$(if $(RUN),,echo 'report: results/ holds no run yet; make one with: make led' >&2; exit 1;) \
 	.venv/bin/rig report $(RUN)
 
+.PHONY: schema
+schema: setup ## write the JSON Schema of bench files again
+	$(Q)$(PYTHON) -m rig.bench_schema > benches/bench.schema.json
+
 .PHONY: image
 image: setup ## fetch and make the virtual boards' boot files
 	$(Q)$(PYTHON) -m rig.image --second-board --network $(if $(filter 1,$(V)),,> /dev/null)

@@ -19,7 +19,8 @@ from rig.errors import RigError
 class Facts(BaseModel):
     """Base of everything that such a file may hold: nothing unknown, nothing changed later."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # The docstrings of the keys go into the schema that editors read.
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class FactsFile(Facts):
