@@ -34,13 +34,15 @@ Made = Callable[..., SerialBoard]
 
 
 class Switch:
-    """A power switch that remembers what was done with it."""
+    """A power switch that remembers what was done with it; a board waits for the file."""
 
-    def __init__(self) -> None:
+    def __init__(self, power: Path) -> None:
+        self.power = power
         self.did: list[str] = []
 
     def on(self) -> None:
         self.did.append("on")
+        self.power.touch()
 
     def off(self) -> None:
         self.did.append("off")
@@ -102,9 +104,11 @@ def test_a_board_that_runs_is_logged_in_to_whatever_it_is_at(
     assert target.run("echo hello", LONG_S).output == "hello\n"
 
 
-def test_with_a_power_switch_the_board_boots_afresh_and_ends_switched_off(plugged: Made) -> None:
-    switch = Switch()
-    target = plugged(login_of("sh"), switch)
+def test_with_a_power_switch_the_board_boots_afresh_and_ends_switched_off(
+    plugged: Made, tmp_path: Path
+) -> None:
+    switch = Switch(tmp_path / "power")
+    target = plugged(f"until [ -e {switch.power} ]; do sleep 0.1; done; {login_of('sh')}", switch)
     target.open({})
     assert switch.did == ["off", "on"]
     target.close()
