@@ -282,6 +282,23 @@ def test_a_chip_that_is_not_there_is_refused_with_those_that_are(
         second("--chip", "3").connect()
 
 
+def test_a_board_that_does_not_boot_in_time_is_an_error_and_leaves_nothing(budget: Budget) -> None:
+    stopped = StoppedPi(Emulator())
+    observer = TwoBoardsObserver(
+        cast(VirtualPi, stopped), {"led": (LED, 5)}, budget, "floating", 0.1, 5 * SECOND
+    )
+    try:
+        stopped.begin(observer.wires)
+        process = observer.board.emulator.pid
+        with pytest.raises(ObserverError, match=r"the second board: no login prompt within 0\.1 s"):
+            observer.connect()
+    finally:
+        observer.close()
+        stopped.emulator.stop()
+    assert not Path(f"/proc/{process}").exists()
+    assert not observer.board.emulator.folder.exists()
+
+
 def test_a_board_that_dies_in_mid_run_is_an_error_within_bounded_time(
     pi: StoppedPi, both: TwoBoardsObserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
