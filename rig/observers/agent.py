@@ -12,7 +12,8 @@ line whose checksum is wrong was damaged on its way; both are skipped. Orders ar
     {"do": "arm"}    start a capture      -> {"start_ns": ..., "levels": {"5": 0}}
     {"do": "beat"}   nothing, but the rig is still there; no answer
     {"do": "now"}    read the clock       -> {"now_ns": ...}
-    {"do": "stop"}   end the capture      -> {"end_ns": ..., "levels": ..., "seen": {"5": 4},
+    {"do": "stop"}   end the capture      -> {"end_ns": ..., "levels": {...} or null if the
+                                              lines still move, "seen": {"5": 4},
                                               "happened": {"5": 4} or null, "overrun": false}
     {"do": "bye"}    end
 
@@ -52,6 +53,7 @@ QUIET_S = 0.02
 SETTLE_S = 0.25
 """How late an edge may arrive from a source that does not count its edges."""
 ARM_TIMEOUT_S = 3.0
+LOOKS_AT_END = 10
 DRAIN_TIMEOUT_S = 2.0
 """Within this time every edge that the kernel has counted must have arrived here."""
 EDGES_PER_LINE = 50
@@ -251,11 +253,11 @@ class Pins:
     def stop(self) -> dict[str, Any]:
         """End the capture once everything that happened in it has arrived here."""
         end_ns = self.clock.now_ns()
-        happened = self._drain()
+        happened, levels = self._drain(), self._levels_at_rest()
         self._start_ns = _NEVER
         return {
             "end_ns": end_ns,
-            "levels": self._levels(),
+            "levels": levels,
             "seen": dict(self._seen),
             "happened": happened,
             "overrun": self.overrun,
@@ -281,6 +283,15 @@ class Pins:
 
     def _count(self) -> dict[int, int] | None:
         return self._kernel.edges(list(self._pins)) if self._kernel else None
+
+    def _levels_at_rest(self) -> dict[str, int] | None:
+        """What the last edges must have led to; None if the lines still move."""
+        for _ in range(LOOKS_AT_END):
+            seen, levels = dict(self._seen), self._levels()
+            time.sleep(QUIET_S)
+            if seen == self._seen:
+                return levels
+        return None
 
     def _levels(self) -> dict[str, int]:
         return {str(line): int(pin.state) for line, pin in self._pins.items()}

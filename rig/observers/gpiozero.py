@@ -290,7 +290,7 @@ def seal(
     names = tuple(wiring)
     levels = {name: int(started["levels"][str(wiring[name])]) for name in names}
     initial = [levels[name] for name in names]
-    at_end = [int(stopped["levels"][str(wiring[name])]) for name in names]
+    at_end = [stopped["levels"][str(wiring[name])] for name in names] if stopped["levels"] else []
     edges = _in_order([numbered[n] for n in sorted(numbered)], list(wiring.values()), initial)
     happened = stopped["happened"] or stopped["seen"]
     absent = sum(max(happened[n], stopped["seen"][n]) for n in stopped["seen"]) - len(numbered)
@@ -322,11 +322,11 @@ def _in_order(
 
 
 def _wrong_at_end(edges: NDArray[np.void], initial: list[int], at_end: list[int]) -> int:
-    """How many lines have another level than their last edge left."""
+    """How many lines have another level than their last edge left; none if `at_end` is empty."""
     last = list(initial)
     for _, line, level, _ in edges.tolist():
         last[line] = level
-    return sum(a != b for a, b in zip(last, at_end, strict=True))
+    return sum(a != b for a, b in zip(last, at_end, strict=False))
 
 
 def agent_on(board: Target) -> Callable[[list[str]], Talk]:

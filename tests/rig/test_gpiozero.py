@@ -156,6 +156,23 @@ def test_an_edge_lost_at_the_very_end_shows_in_the_level(pi: MockPi) -> None:
     assert capture.lost == 1
 
 
+def test_a_line_that_moves_at_the_very_end_is_not_taken_for_a_lost_edge(
+    pi: MockPi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edge between the look at the level and the look at the edges."""
+    levels_now = agent.Pins._levels
+
+    def moving(pins: agent.Pins) -> dict[str, int]:
+        found = levels_now(pins)
+        pi.drive(1 - found["5"])
+        return found
+
+    pi.observer.arm()
+    monkeypatch.setattr(agent.Pins, "_levels", moving)
+    capture = pi.observer.stop()
+    assert capture.is_complete
+
+
 def test_a_line_of_edges_that_was_damaged_on_its_way_is_lost(pi: MockPi) -> None:
     assert pi.talk
     pi.observer.arm()
