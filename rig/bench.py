@@ -141,7 +141,8 @@ class GpiozeroObserver(WiredObserver):
     """A second Pi whose gpiozero watches the target's pins."""
 
     kind: Literal["gpiozero"]
-    via: Annotated[Local | Pigpio | SecondBoard, Field(discriminator="kind")]
+    via: Annotated[Local | Pigpio | Ssh | Serial | SecondBoard, Field(discriminator="kind")]
+    """`ssh` and `serial` reach the second Pi as they would reach a target."""
     wiring: Annotated[dict[Name, HeaderLine], Field(min_length=1)]
     """Line of this bench -> GPIO of the second Pi."""
     pull: Literal["floating", "up", "down"] = "floating"

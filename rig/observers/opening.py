@@ -1,14 +1,20 @@
 """From the facts of a bench file to its observer."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from rig import bench as facts
 from rig.bench import Bench
 from rig.errors import ObserverError
 from rig.observers.base import Observer
-from rig.observers.gpiozero import Budget, ChildTalk, GpiozeroObserver
+from rig.observers.gpiozero import Budget, ChildTalk, GpiozeroObserver, agent_on
 from rig.observers.qemu import QemuObserver
 from rig.observers.sigrok import SigrokObserver
 from rig.observers.two_boards import TwoBoardsObserver
 from rig.targets.base import Target
+from rig.targets.serial_board import SerialBoard
+from rig.targets.shell import Talk
+from rig.targets.ssh_board import SshBoard
 from rig.targets.virtual_pi import VirtualPi
 
 
@@ -32,16 +38,24 @@ def _make_gpiozero(bench: Bench, observer: facts.GpiozeroObserver, target: Targe
             observer.via.boot_timeout_s,
             bench.limits.stall_ns,
         )
-    arguments = _arguments(observer.via)
-    return GpiozeroObserver(
-        lambda more: ChildTalk([*arguments, *more]), observer.wiring, budget, observer.pull
-    )
+    start = _agent_starter(observer.via, bench.file.parent)
+    return GpiozeroObserver(start, observer.wiring, budget, observer.pull)
 
 
-def _arguments(via: facts.Local | facts.Pigpio) -> list[str]:
-    if isinstance(via, facts.Pigpio):
-        return ["--pigpio", f"{via.host}:{via.port}", "--sample-us", str(via.sample_us)]
-    return [] if via.chip is None else ["--chip", str(via.chip)]
+def _agent_starter(
+    via: facts.Local | facts.Pigpio | facts.Ssh | facts.Serial, folder: Path
+) -> Callable[[list[str]], Talk]:
+    """What starts the agent: beside the rig, or on a board that the rig logs in to."""
+    match via:
+        case facts.Ssh():
+            return agent_on(SshBoard(via, folder))
+        case facts.Serial():
+            return agent_on(SerialBoard(via))
+        case facts.Pigpio():
+            way = ["--pigpio", f"{via.host}:{via.port}", "--sample-us", str(via.sample_us)]
+        case facts.Local():
+            way = [] if via.chip is None else ["--chip", str(via.chip)]
+    return lambda arguments: ChildTalk([*way, *arguments])
 
 
 def _virtual(target: Target) -> VirtualPi:

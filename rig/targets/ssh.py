@@ -145,6 +145,10 @@ class SshShell(Shell):
         output = _text(running.said[: found.start()])
         return Result(int(found[1]), output, started_ns, time.time_ns())
 
+    def talk(self, command: str) -> "SshTalk":
+        """Start a program to speak with. It must end with its input, as the agent does."""
+        return SshTalk(self._channel(command))
+
     def send(self, data: bytes, path: str) -> None:
         """By SFTP."""
         where = f"{_name(self._login)}: {path}"
@@ -174,6 +178,10 @@ class SshShell(Shell):
         return transport
 
     def _started(self, script: str) -> "_Running":
+        return _Running(self._channel(script))
+
+    def _channel(self, script: str) -> paramiko.Channel:
+        """Where a script runs: its input, and its output with its errors."""
         program = "sudo -n sh -c" if self._sudo else "sh -c"
         try:
             channel = self._transport().open_session(timeout=ANSWER_TIMEOUT_S)
@@ -183,7 +191,7 @@ class SshShell(Shell):
         except (paramiko.SSHException, EOFError, OSError) as error:
             self.close()
             raise TargetError(f"{_broke(self._login)}: {_reason(error)}") from error
-        return _Running(channel)
+        return channel
 
     def _end_leftovers(self) -> None:
         with self._started(_SWEEP.format(name=self.mark)) as running:
@@ -199,6 +207,36 @@ class SshShell(Shell):
         if running.is_over:
             problem = _broke(self._login, f" while {command!r} ran")
         return f"{problem}; it said:\n{last}"
+
+
+class SshTalk:
+    """A program in a channel of its own; see `rig.targets.shell.Talk`."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        """The program runs."""
+        self._channel = channel
+
+    def write(self, data: bytes) -> None:
+        """To its standard input."""
+        try:
+            self._channel.sendall(data)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise TargetError(f"the connection broke: {_reason(error)}") from error
+
+    def read(self, timeout_s: float) -> bytes:
+        """What it has written; raises `TargetError` when nothing more can come."""
+        self._channel.settimeout(timeout_s)
+        try:
+            data = self._channel.recv(1 << 16)
+        except TimeoutError:
+            return b""
+        if not data:
+            raise TargetError("the connection has ended, and with it the program")
+        return data
+
+    def close(self) -> None:
+        """Close its input, at which it ends."""
+        _close(self._channel)
 
 
 class _Running:

@@ -76,10 +76,10 @@ class Guard(paramiko.ServerInterface):
         assert shell.stdout
         speaker = threading.Thread(target=_copy, args=(channel, shell.stdout), daemon=True)
         speaker.start()
-        with contextlib.suppress(OSError, EOFError):
-            while channel.recv(1024):
-                pass
-        shell.stdin.close()
+        with contextlib.suppress(OSError, EOFError), shell.stdin:
+            while data := channel.recv(1024):
+                shell.stdin.write(data)
+                shell.stdin.flush()
         status = shell.wait()
         speaker.join(timeout=1)
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):

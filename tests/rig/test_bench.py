@@ -164,7 +164,7 @@ WIRED_REFUSALS = {
     "unknown way": (
         "kind: second-board",
         "kind: telepathy",
-        "7: observer.via: kind 'telepathy' is unknown; allowed: local, pigpio, second-board",
+        "7: observer.via: kind 'telepathy' is unknown; allowed: local, pigpio, ssh, serial, second",
     ),
     "another way's key": (
         "kind: second-board",
