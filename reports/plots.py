@@ -106,10 +106,9 @@ def _observed(run: Run) -> _Levels:
 def _commanded(run: Run) -> _Levels:
     """What the guest was told to do; the release at the end is the tender's, and not in it."""
     expected = run.evidence.run.expectation
-    rises_ms = np.arange(expected.cycles + expected.final_level) * _period_ms(run)
-    falls_ms = rises_ms[: expected.cycles] + expected.on_ns / 1e6
-    times_ms = np.sort(np.concatenate((rises_ms, falls_ms)))
-    return _Levels(times_ms, 1 - np.arange(len(times_ms)) % 2)
+    number = np.arange(expected.commanded)
+    times_ms = (number // 2 * expected.period_ns + number % 2 * expected.on_ns) / 1e6
+    return _Levels(times_ms, 1 - number % 2)
 
 
 def _windows(run: Run) -> list[_Window]:
