@@ -16,6 +16,7 @@ from tests.bench import measure, sampling
 from tests.bench.figure import Figure, table, write_csv
 from tests.bench.hosts import Host, this_machine, virtual_pi, why_no_kvm
 from tests.bench.judging import judging
+from tests.bench.reporting import reporting
 
 RESULTS = Path("results/bench")
 RUNS = 15
@@ -47,10 +48,16 @@ def on_virtual_pi(progress: Progress, count: int) -> Iterator[Figure]:
             yield from take(progress, pi, what, count)
 
 
-def on_the_rig(progress: Progress, count: int) -> list[Figure]:
+def of_judging(progress: Progress, count: int) -> list[Figure]:
     """Figure 10."""
-    task = progress.add_task("rig: judging", total=count)
+    task = progress.add_task("judging", total=count)
     return judging(measure.Runs(count, lambda: progress.advance(task)))
+
+
+def of_reporting(progress: Progress, count: int) -> list[Figure]:
+    """Figure 11."""
+    task = progress.add_task("reporting", total=count)
+    return reporting(measure.Runs(count, lambda: progress.advance(task)))
 
 
 def of_samples(progress: Progress, count: int) -> Iterator[Figure]:
@@ -66,7 +73,7 @@ def of_tender(progress: Progress, count: int) -> Iterator[Figure]:
     yield from on_virtual_pi(progress, count)
 
 
-GROUPS = {"tender": of_tender, "samples": of_samples, "judging": on_the_rig}
+GROUPS = {"tender": of_tender, "samples": of_samples, "judging": of_judging, "report": of_reporting}
 
 
 def main(arguments: list[str]) -> int:

@@ -6,7 +6,6 @@ process that is measured.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,16 +16,13 @@ from rich.console import Console
 
 from rig.capture import EDGE_DTYPE, Capture, Clock, ClockKind, read_capture, write_capture
 from rig.expectation import Expectation
-from rig.identity import REPOSITORY
 from rig.verdict import Outcome, judge
+from tests.bench import apart
 from tests.bench.figure import Figure, table
 from tests.bench.measure import Runs
-from tests.bench.samples import median
 
 EDGES = 10_000_000
-SECONDS_MOST = 10.0
-MEMORY_MOST_MIB = 1024
-TIMEOUT_S = 300
+MOST = {"s": 10.0, "MiB": 1024}
 
 
 def capture(edges: int) -> Capture:
@@ -65,43 +61,15 @@ def read_and_judge(folder: Path) -> dict[str, float]:
     seconds = time.perf_counter() - started
     if verdict.outcome is not Outcome.PASS:
         raise RuntimeError(f"a good capture is {verdict.outcome}: {verdict.not_passed()[0].text}")
-    return {"s": seconds, "MiB": _largest_memory_mib()}
-
-
-def _largest_memory_mib() -> float:
-    """Of this program; getrusage also counts what its parent had when it was started."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    return {"s": seconds, "MiB": apart.largest_memory_mib()}
 
 
 def judging(runs: Runs, edges: int = EDGES) -> list[Figure]:
     """Both numbers, from processes that do nothing else."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         write_capture(Path(name), capture(edges))
-        samples = [_in_a_process(name) for _ in runs]
-    what = f"read and judge {edges:,} edges"
-    where = "this machine"
-    return [
-        Figure(10, where, what, "s", median([s["s"] for s in samples]), at_most=SECONDS_MOST),
-        Figure(
-            *(10, where, f"memory to {what}", "MiB", median([s["MiB"] for s in samples])),
-            at_most=MEMORY_MOST_MIB,
-        ),
-    ]
-
-
-def _in_a_process(folder: str) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.judging", folder],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-    )
-    if done.returncode:
-        raise RuntimeError(f"read and judge: status {done.returncode}: {done.stderr.strip()}")
-    measured: dict[str, float] = json.loads(done.stdout)
-    return measured
+        samples = [apart.measured_apart("tests.bench.judging", name) for _ in runs]
+    return apart.figures(10, f"read and judge {edges:,} edges", samples, MOST)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from tests.bench.measure import (
     parse_calls,
     parse_race,
 )
+from tests.bench.reporting import make_results, report, reporting
 from tests.bench.samples import Estimate, certain, median, ratio
 
 Event = tuple[str, int]
@@ -193,3 +194,21 @@ def test_a_large_capture_that_does_not_pass_is_no_figure(tmp_path: Path) -> None
 
     with pytest.raises(RuntimeError, match="a good capture is FAIL: led on-time"):
         read_and_judge(tmp_path)
+
+
+def test_a_report_is_written_in_a_process_of_its_own() -> None:
+    seconds, memory = reporting(Runs(1), edges=2000, reported=2)
+
+    assert seconds.what == "report over 4,000 edges"
+    assert seconds.estimate is not None
+    assert 0 < seconds.estimate.value < 60
+    assert memory.estimate is not None
+    assert 10 < memory.estimate.value < 1024
+
+
+def test_a_report_on_runs_that_do_not_pass_is_no_figure(tmp_path: Path) -> None:
+    make_results(tmp_path, edges=2000, runs=2)
+    (tmp_path / "bench" / "run-2" / "console.log").unlink()
+
+    with pytest.raises(RuntimeError, match="a report on good runs says INCONCLUSIVE"):
+        report(tmp_path)
