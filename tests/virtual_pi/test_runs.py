@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rig.capture import Instant
 from rig.errors import BenchError, TargetError
 from rig.evidence import find_evidence, read_evidence
 from rig.session import Order, Session
@@ -61,14 +62,25 @@ def test_a_tender_that_is_killed_leaves_an_exit_status_that_fails(
 
 
 def test_a_machine_that_stalls_makes_timing_inconclusive_and_is_repeated(
-    pi: Session, blink: Order, tmp_path: Path
+    pi: Session, blink: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The whole bench stops for 0.4 s: this process, which observes, and the emulator."""
+    """The whole bench stops for 0.4 s: this process, which observes, and the emulator.
+
+    It does so once, and soon after the first run was commanded, however long that took.
+    """
     both = f"{os.getpid()} {pi.target.emulator.pid}"
-    stall = f"sleep 1.2; kill -STOP {both}; sleep 0.4; kill -CONT {both}"
-    with subprocess.Popen(["sh", "-c", stall]) as stalling:
-        evidence, _ = pi.run(blink, tmp_path / "run")
-        stalling.wait(timeout=30)
+    stall = f"sleep 0.5; kill -STOP {both}; sleep 0.4; kill -CONT {both}"
+    stalls: list[subprocess.Popen[bytes]] = []
+    now = pi.observer.now
+
+    def now_and_stall_once() -> Instant | None:
+        if not stalls:
+            stalls.append(subprocess.Popen(["sh", "-c", stall]))
+        return now()
+
+    monkeypatch.setattr(pi.observer, "now", now_and_stall_once)
+    evidence, _ = pi.run(blink, tmp_path / "run")
+    assert [stalling.wait(timeout=30) for stalling in stalls] == [0]
     assert evidence.run.repeats >= 1
     spoiled = read_evidence(tmp_path / "run.spoiled-1").judge()
     assert spoiled.outcome is Outcome.INCONCLUSIVE
