@@ -11,6 +11,7 @@ from boards import LONG_S, Board, login_of
 
 from rig.bench import Serial
 from rig.errors import TargetError
+from rig.targets import console
 from rig.targets.serial_board import SerialBoard
 
 PASSWORD = """
@@ -49,8 +50,9 @@ class Switch:
 
 
 @pytest.fixture
-def plugged(tmp_path: Path) -> Iterator[Made]:
-    """A target whose port leads to a board with this program."""
+def plugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
+    """A target whose port leads to a board with this program, which hangs up after its shell."""
+    monkeypatch.setattr(console, "LOG_OUT_TIMEOUT_S", 0.1)
     boards: list[Board] = []
     targets: list[SerialBoard] = []
 
@@ -176,14 +178,14 @@ def test_a_port_that_somebody_else_uses_is_not_shared(plugged: Made) -> None:
 def test_a_port_that_vanished_is_named(plugged: Made) -> None:
     target = plugged(login_of("sh"))
     target.open({})
-    console = target.shell
+    shell = target.shell
     plugged.boards[0].unplug()  # type: ignore[attr-defined]
     with pytest.raises(
         TargetError, match=r"/dev/pts/.* broke: |cannot (write to|open) .*/dev/pts/"
     ):
         target.run("echo hello", 5)
     deadline = time.monotonic() + LONG_S
-    while not console.is_broken:
+    while not shell.is_broken:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     with pytest.raises(TargetError, match="cannot open the serial port /dev/pts/"):
@@ -195,11 +197,12 @@ def test_a_board_that_is_switched_off_is_told_in_bounded_time(plugged: Made) -> 
         plugged("stty raw -echo; echo up; exec sleep 600", boot_timeout_s=3).open({})
 
 
-def test_closing_logs_out(plugged: Made) -> None:
+def test_closing_logs_out(plugged: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "LOG_OUT_TIMEOUT_S", LONG_S)
     target = plugged(f"trap '' INT; while :; do printf 'pi3 login: '; (read user; {SHELL}); done")
     target.open({})
-    console = target.shell
+    shell = target.shell
     target.close()
-    assert console.text.endswith("pi3 login: ")
+    assert shell.text.endswith("pi3 login: ")
     with pytest.raises(TargetError, match="is not open"):
         target.run("true")

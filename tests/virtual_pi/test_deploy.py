@@ -31,7 +31,8 @@ from tests.virtual_pi.wires import SerialWire, SshWire, Wire
 
 FOLDER = "/opt/rig"
 FILE = f"{FOLDER}/sent"
-SIZE = 40_000
+SIZE = 20_000
+"""More than one window of the console."""
 SLOW_S = 300
 """A board with a network takes longer to boot, and this host may be busy."""
 
@@ -169,7 +170,7 @@ def test_a_wire_that_is_always_bad_leaves_what_was_there_and_nothing_half(
 def test_a_full_disk_is_told_and_leaves_what_was_there(way: Way, sent: Path) -> None:
     way.other.run(f"mount -t tmpfs -o size=16k none {FOLDER}; echo old > {FILE}")
     before = way.lies_there()
-    with pytest.raises(TargetError, match=r"no room for 40000 bytes in /opt/rig: .*none"):
+    with pytest.raises(TargetError, match=rf"no room for {SIZE} bytes in /opt/rig: .*none"):
         way.target.put(sent, FILE)
     assert way.lies_there() == before
 
