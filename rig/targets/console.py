@@ -14,7 +14,7 @@ import time
 import serial
 
 from rig.errors import TargetError
-from rig.targets.shell import BrokenTransferError, Result, Shell
+from rig.targets.shell import BrokenLineError, Result, Shell
 
 UPLOAD_WINDOW_BYTES = 16 * 1024
 """A terminal has no flow control here, so this much is sent before an answer is awaited."""
@@ -171,7 +171,7 @@ class Console(Shell):
             with contextlib.suppress(TargetError):
                 self._write(b"\n" * len(data))
             if isinstance(error, TargetError):
-                raise BrokenTransferError(str(error)) from error
+                raise BrokenLineError(str(error)) from error
             raise
         return kept == b"0"
 

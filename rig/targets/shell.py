@@ -18,8 +18,8 @@ _PART = ".rig-part"
 _HASH_TIMEOUT_S = 60
 
 
-class BrokenTransferError(TargetError):
-    """A file did not arrive, or not as it was sent; another attempt may do better."""
+class BrokenLineError(TargetError):
+    """The line to a target failed, or what arrived is not what was sent; another try may do better."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Shell(ABC):
     def send(self, data: bytes, path: str) -> None:
         """Write `data` into a file of a folder that is there, over whatever is in it.
 
-        Raises `BrokenTransferError` if the line failed, any other `TargetError` if the
+        Raises `BrokenLineError` if the line failed, any other `TargetError` if the
         target refused. Whoever calls this compares what has arrived.
         """
 
@@ -87,7 +87,7 @@ class Shell(ABC):
             try:
                 self._install(data, target)
                 return
-            except BrokenTransferError as error:
+            except BrokenLineError as error:
                 last = error
         tried = f"{source} did not reach the target in {MOST_ATTEMPTS} attempts"
         raise TargetError(f"{tried}; at last: {last}") from last
@@ -117,7 +117,7 @@ class Shell(ABC):
             self.send(data, part)
             found, wanted = self.sha256(part), hashlib.sha256(data).hexdigest()
             if found != wanted:
-                raise BrokenTransferError(
+                raise BrokenLineError(
                     f"it arrived damaged: SHA-256 on the target is {found}, was {wanted}"
                 )
             self.must(f"chmod 755 {name} && mv -f {name} {shlex.quote(target)}")

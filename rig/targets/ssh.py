@@ -21,7 +21,7 @@ import paramiko
 
 from rig.bench import SshLogin
 from rig.errors import TargetError
-from rig.targets.shell import BrokenTransferError, Result, Shell
+from rig.targets.shell import BrokenLineError, Result, Shell
 
 ANSWER_TIMEOUT_S = 20
 """For one step of a login, and for the peer to acknowledge what was sent."""
@@ -141,7 +141,8 @@ class SshShell(Shell):
             finally:  # after a Ctrl-C here, too
                 running.let_go(end)
         if found is None:
-            raise TargetError(self._complaint(command, running, timeout_s, end))
+            kind = BrokenLineError if running.is_over else TargetError
+            raise kind(self._complaint(command, running, timeout_s, end))
         output = _text(running.said[: found.start()])
         return Result(int(found[1]), output, started_ns, time.time_ns())
 
@@ -158,7 +159,7 @@ class SshShell(Shell):
                 file.write(data)
         except (paramiko.SSHException, EOFError, ConnectionError, TimeoutError) as error:
             self.close()
-            raise BrokenTransferError(f"{where}: the transfer broke: {_reason(error)}") from error
+            raise BrokenLineError(f"{where}: the transfer broke: {_reason(error)}") from error
         except OSError as error:
             raise TargetError(f"{where}: its SFTP server refuses: {_reason(error)}") from error
 
@@ -190,7 +191,7 @@ class SshShell(Shell):
             channel.exec_command(f"{program} {shlex.quote(script)}")
         except (paramiko.SSHException, EOFError, OSError) as error:
             self.close()
-            raise TargetError(f"{_broke(self._login)}: {_reason(error)}") from error
+            raise BrokenLineError(f"{_broke(self._login)}: {_reason(error)}") from error
         return channel
 
     def _end_leftovers(self) -> None:

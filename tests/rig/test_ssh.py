@@ -335,6 +335,23 @@ def test_a_transfer_that_is_cut_is_tried_again(
     assert server.logins == 2
 
 
+def test_a_connection_that_breaks_after_the_file_has_arrived_is_no_end_either(
+    shell: SshShell, server: SshServer, sent: Path, arrived: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = shell.send
+
+    def send_and_cut(data: bytes, path: str) -> None:
+        send(data, path)
+        monkeypatch.setattr(shell, "send", send)
+        threading.Timer(0.3, server.cut).start()
+        shell.run("sleep 60", LONG_S)
+
+    monkeypatch.setattr(shell, "send", send_and_cut)
+    shell.put(sent, str(arrived))
+    assert arrived.read_bytes() == sent.read_bytes()
+    assert os.listdir(arrived.parent) == [arrived.name]
+
+
 def test_a_byte_that_is_spoilt_on_the_wire_does_not_get_through(
     shell: SshShell, server: SshServer, sent: Path, arrived: Path
 ) -> None:
