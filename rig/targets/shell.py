@@ -19,7 +19,7 @@ _HASH_TIMEOUT_S = 60
 
 
 class BrokenLineError(TargetError):
-    """The line to a target failed, or what arrived is not what was sent; another try may do better."""
+    """The line to a target failed, or what arrived is not what was sent; trying again may help."""
 
 
 @dataclass(frozen=True)
