@@ -7,11 +7,11 @@ with lgpio from the Python Package Index. It is the second Pi's software, in an 
 
 from __future__ import annotations
 
-import py_compile
 import re
+import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rig.debs import find_files
@@ -47,6 +47,7 @@ SITE = "usr/lib/python3/dist-packages"
 """Where Debian's Python looks for packages that are not its own."""
 
 _CACHE_TAG = "cpython-311"
+_COMPILE_TIMEOUT_S = 300
 
 _TTY = "ttyAMA0"
 """The serial port of QEMU's machine `virt`."""
@@ -92,24 +93,24 @@ def _compiled(files: Mapping[str, tuple[bytes, int]]) -> dict[str, bytes]:
     if sys.implementation.cache_tag != _CACHE_TAG:
         return {}
     with TemporaryDirectory() as work:
-        return {
-            f"{path.parent}/__pycache__/{path.stem}.{_CACHE_TAG}.pyc": code
-            for path, (source, _) in ((PurePosixPath(p), found) for p, found in files.items())
-            if path.suffix == ".py" and (code := _compile(Path(work), f"/{path}", source))
-        }
+        for path, (source, _) in files.items():
+            if path.endswith(".py"):
+                (Path(work) / path).parent.mkdir(parents=True, exist_ok=True)
+                (Path(work) / path).write_bytes(source)
+        _compile_all(work)
+        made = Path(work).rglob("*.pyc")
+        return {path.relative_to(work).as_posix(): path.read_bytes() for path in made}
 
 
-def _compile(work: Path, path: str, source: bytes) -> bytes:
-    """The code of one module, which Python takes without comparing it with the source."""
-    (work / "module.py").write_bytes(source)
-    py_compile.compile(
-        str(work / "module.py"),
-        str(work / "module.pyc"),
-        path,
-        doraise=True,
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    )
-    return (work / "module.pyc").read_bytes()
+def _compile_all(folder: str) -> None:
+    """Code beside its source, which Python takes without comparing the two.
+
+    In a process of its own: compiled code tells which of its strings the compiler's process had
+    interned, so in this one it would depend on what else has been imported.
+    """
+    command = [sys.executable, "-m", "compileall", "-qq", "-s", folder, "-p", "/"]
+    command += ["--invalidation-mode", "unchecked-hash", folder]
+    subprocess.run(command, check=False, timeout=_COMPILE_TIMEOUT_S)
 
 
 def _python(debs: Path) -> dict[str, tuple[bytes, int]]:

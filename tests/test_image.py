@@ -275,7 +275,7 @@ PYTHON = "usr/lib/python3.11"
 @pytest.fixture
 def second_mirror(mirror: Mirror, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mirror:
     mirror.add("python3.11-minimal", {"usr/bin/python3.11": b"python"})
-    mirror.add("libpython3.11-minimal", {f"{PYTHON}/abc.py": b"x = 1\n"})
+    mirror.add("libpython3.11-minimal", {f"{PYTHON}/abc.py": b"x = '\\x07'\n"})
     more = {f"{PYTHON}/csv.py": b"x = 2\n", f"{PYTHON}/test/slow.py": b"x = 3\n"}
     mirror.add("libpython3.11-stdlib", more)
     mirror.add(
@@ -335,9 +335,12 @@ def test_compiled_code_is_added_only_by_the_same_python(
 
 
 def test_same_packages_give_the_same_second_disk(
-    second_mirror: Mirror, build: Path, tmp_path: Path
+    second_mirror: Mirror, build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also when this process has come to intern a string of theirs in between."""
+    monkeypatch.setattr(second_disk, "_CACHE_TAG", sys.implementation.cache_tag)
     first = ensure_second_board(build).initrd.read_bytes()
+    assert sys.intern("\x07") == "\x07"
     assert ensure_second_board(tmp_path / "other").initrd.read_bytes() == first
 
 
