@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reports.load import Run
 from reports.svg import COLOURS, drawing, inline
 from reports.tables import plural
-from rig.course import Course
+from rig.course import Course, Edges
 from rig.timing import Intervals, intervals_of
 
 ALL_CYCLES = 12
@@ -49,6 +49,13 @@ class _Levels(NamedTuple):
     levels: NDArray[np.int64]
 
 
+class _Lanes(NamedTuple):
+    """What the line should have done, and what it did."""
+
+    commanded: _Levels
+    observed: _Levels
+
+
 class _Errors(NamedTuple):
     """The errors of one kind of interval, and what they are held against."""
 
@@ -64,16 +71,19 @@ def timing_diagram(run: Run) -> Picture:
     is the rhythm. Of many cycles only the first and the last are drawn, and those where
     a finding lies.
     """
-    windows = _windows(run)
+    lanes = _Lanes(_commanded(run), _observed(run))
+    windows = _windows(run, lanes)
     with drawing(f"timing {run.name}"):
         figure = Figure(figsize=(9.6, 1.8), layout="constrained")
         ratios = {"width_ratios": [window.high_ms - window.low_ms for window in windows]}
         panels = figure.subplots(1, len(windows), sharey=True, squeeze=False, gridspec_kw=ratios)
         for window, axes in zip(windows, panels[0], strict=True):
-            _draw_window(axes, run, window)
+            _draw_window(axes, run, lanes, window)
             axes.tick_params(axis="y", length=0)
         figure.supxlabel("ms", fontsize=8.5, color=COLOURS["quiet"])
-        return Picture(inline(figure, f"Timing diagram: {run.label}"), _caption(run, windows))
+        return Picture(
+            inline(figure, f"Timing diagram: {run.label}"), _caption(run, lanes, windows)
+        )
 
 
 def histograms(run: Run) -> list[Picture]:
@@ -88,9 +98,12 @@ def histograms(run: Run) -> list[Picture]:
 
 def _zero_ns(run: Run) -> int:
     """Where the time axis begins, on the observer's clock."""
-    capture = run.evidence.capture
-    edges = capture.of_line(run.evidence.run.expectation.line)
-    return int(edges[0]["time_ns"]) if len(edges) else capture.start_ns
+    times_ns = _seen(run).times
+    return int(times_ns[0]) if len(times_ns) else run.evidence.capture.start_ns
+
+
+def _seen(run: Run) -> Edges:
+    return Edges.of(run.evidence.capture, run.evidence.run.expectation.line)
 
 
 def _period_ms(run: Run) -> float:
@@ -99,8 +112,8 @@ def _period_ms(run: Run) -> float:
 
 
 def _observed(run: Run) -> _Levels:
-    edges = run.evidence.capture.of_line(run.evidence.run.expectation.line)
-    return _Levels((edges["time_ns"] - _zero_ns(run)) / 1e6, edges["level"].astype(np.int64))
+    edges = _seen(run)
+    return _Levels((edges.times - _zero_ns(run)) / 1e6, edges.levels.astype(np.int64))
 
 
 def _commanded(run: Run) -> _Levels:
@@ -111,10 +124,10 @@ def _commanded(run: Run) -> _Levels:
     return _Levels(times_ms, 1 - number % 2)
 
 
-def _windows(run: Run) -> list[_Window]:
+def _windows(run: Run, lanes: _Lanes) -> list[_Window]:
     """What is drawn: everything, or both ends and the cycles around each finding."""
     cycles, period_ms = run.evidence.run.expectation.cycles, _period_ms(run)
-    whole = _Window(-0.3 * period_ms, _end_ms(run))
+    whole = _Window(-0.3 * period_ms, _end_ms(run, lanes))
     if cycles <= ALL_CYCLES:
         return [whole]
     wanted = [
@@ -127,17 +140,18 @@ def _windows(run: Run) -> list[_Window]:
 
 def _cut(line: _Levels, initial: int, window: _Window) -> _Levels:
     """What the line did inside the window, with its level at both ends of it."""
-    begin, end = np.searchsorted(line.times_ms, window)
-    levels = np.concatenate(([initial], line.levels))[begin : end + 1]
+    begin, end = (int(place) for place in np.searchsorted(line.times_ms, window))
+    before = int(line.levels[begin - 1]) if begin else initial
+    levels = np.concatenate(([before], line.levels[begin:end]))
     times_ms = np.concatenate(([window.low_ms], line.times_ms[begin:end], [window.high_ms]))
     return _Levels(times_ms, np.append(levels, levels[-1]))
 
 
-def _end_ms(run: Run) -> float:
+def _end_ms(run: Run, lanes: _Lanes) -> float:
     """A little after the last thing that was commanded or happened."""
     expected = run.evidence.run.expectation
-    commanded_ms = _commanded(run).times_ms[-1] + max(expected.hold_ns, expected.off_ns) / 1e6
-    last_ms = _observed(run).times_ms.max(initial=0.0)
+    commanded_ms = lanes.commanded.times_ms[-1] + max(expected.hold_ns, expected.off_ns) / 1e6
+    last_ms = lanes.observed.times_ms.max(initial=0.0)
     return float(max(commanded_ms, last_ms + 0.3 * _period_ms(run)))
 
 
@@ -163,12 +177,11 @@ def _marks(run: Run) -> dict[float, str]:
     return {at_ms: ", ".join(kinds) for at_ms, kinds in sorted(marks.items())}
 
 
-def _draw_window(axes: Axes, run: Run, window: _Window) -> None:
-    commanded, observed = _commanded(run), _observed(run)
+def _draw_window(axes: Axes, run: Run, lanes: _Lanes, window: _Window) -> None:
     initial = run.evidence.capture.initial_levels[run.evidence.run.expectation.line]
-    _draw_lane(axes, "commanded", _cut(commanded, 0, window))
-    _draw_lane(axes, "observed", _cut(observed, initial, window))
-    _draw_lengths(axes, observed, window)
+    _draw_lane(axes, "commanded", _cut(lanes.commanded, 0, window))
+    _draw_lane(axes, "observed", _cut(lanes.observed, initial, window))
+    _draw_lengths(axes, lanes.observed, window)
     _draw_marks(axes, run, window)
     axes.set(xlim=window, ylim=(-0.15, 2.75))
     axes.set_yticks([base + 0.5 for base in _LANES.values()], list(_LANES))
@@ -205,8 +218,8 @@ def _draw_marks(axes: Axes, run: Run, window: _Window) -> None:
         axes.text(*place, text, color=colour, va="center", size=7.5)
 
 
-def _caption(run: Run, windows: list[_Window]) -> str:
-    expected, edges = run.evidence.run.expectation, len(_observed(run).times_ms)
+def _caption(run: Run, lanes: _Lanes, windows: list[_Window]) -> str:
+    expected, edges = run.evidence.run.expectation, len(lanes.observed.times_ms)
     zero = "the first observed edge" if edges else "the start of the capture"
     text = (
         f"Commanded: {expected.cycles} × {expected.on_ns / 1e6:g} ms on, "
@@ -259,7 +272,8 @@ def _draw_ruler(axes: Axes, errors: _Errors) -> None:
         axes.axvspan(low, high, color=COLOURS["inconclusive"], alpha=0.4, linewidth=0)
     for low, high in ((-farthest, -outer), (outer, farthest)):
         axes.axvspan(low, high, color=COLOURS["fail"], alpha=0.25, linewidth=0)
-    places = np.unique(np.round(shown, 3)) * farthest
+    thousandths = np.rint((shown + 1) * 1000).astype(np.int64)
+    places = (np.flatnonzero(np.bincount(thousandths)) / 1000 - 1) * farthest
     axes.vlines(places, 0, 1, color=COLOURS["ink"], linewidth=0.8)
     axes.set(xlim=(-farthest, farthest), ylim=(0, 1), xticks=[-limit, 0, limit], yticks=[])
 
