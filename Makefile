@@ -34,14 +34,14 @@ Q := $(if $(filter 1,$(V)),,@)
 
 .PHONY: help
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
 .PHONY: led
 led: image tender ## prove the LED unikernel on the bench: build, boot, blink, judge, report
 	$(Q)$(ROBOT) --outputdir results/robot robot/led.robot
 
 .PHONY: test
-test: image tender test-setup ## run every check and test, and add them up
+test: images tender test-setup ## run every check and test, and add them up
 	$(Q)$(PYTHON) tests/run_all.py lint test-python test-tender test-robot test-newer-kernel test-two-boards
 
 .PHONY: test-python
@@ -57,13 +57,12 @@ test-robot: image tender ## only the Robot suites, on the bench
 	$(Q)$(ROBOT) --outputdir results/robot --xunit $(CURDIR)/results/tests/test-robot.xml robot
 
 .PHONY: test-newer-kernel
-test-newer-kernel: image tender ## only the Robot suites, on a kernel that counts GPIO lines from 512
-	$(Q)$(PYTHON) -m rig.image --series 6.12 $(if $(filter 1,$(V)),,> /dev/null)
+test-newer-kernel: images tender ## only the Robot suites, on a kernel that counts GPIO lines from 512
 	$(Q)$(ROBOT) --variable BENCH:benches/virtual-6.12.yaml --outputdir results/robot-newer-kernel \
 	--xunit $(CURDIR)/results/tests/test-newer-kernel.xml robot
 
 .PHONY: test-two-boards
-test-two-boards: image tender ## only the LED suite, observed by the second virtual board
+test-two-boards: images tender ## only the LED suite, observed by the second virtual board
 	$(Q)$(ROBOT) --variable BENCH:benches/virtual-two-boards.yaml --outputdir results/robot-two-boards \
 	--xunit $(CURDIR)/results/tests/test-two-boards.xml robot/led.robot
 
@@ -104,8 +103,13 @@ schema: setup ## write the JSON Schema of bench files again
 	$(Q)$(PYTHON) -m rig.bench_schema > benches/bench.schema.json
 
 .PHONY: image
-image: setup ## fetch and make the virtual boards' boot files
+image: setup ## fetch and make the virtual Pi's boot files
+	$(Q)$(PYTHON) -m rig.image $(if $(filter 1,$(V)),,> /dev/null)
+
+.PHONY: images
+images: setup ## those of all virtual boards: with a network, a newer kernel, and the second one, too
 	$(Q)$(PYTHON) -m rig.image --second-board --network $(if $(filter 1,$(V)),,> /dev/null)
+	$(Q)$(PYTHON) -m rig.image --series 6.12 $(if $(filter 1,$(V)),,> /dev/null)
 
 .PHONY: tender
 tender: setup ## build tender and unikernels for both architectures
