@@ -20,25 +20,12 @@ from rig.observers.opening import make_observer
 from rig.qualification import Record, age_days, path_of, read_record
 from rig.session import checked_image, deployed_path, sha256_of
 from rig.targets.base import MACHINE, Target
-from rig.targets.linux import GPIO_CHIP, Runner, find_chip, read_gpio_state
+from rig.targets.linux import GPIO_CHIP, ask, find_chip, read_gpio_state
 from rig.targets.opening import make_target
 from rig.wiring import HEADER_PINS, drive, judge_wiring
 
 SLOW_GOVERNORS = frozenset({"powersave"})
 """They keep the CPU at its lowest clock, whatever it has to do (Linux, admin-guide/pm/cpufreq)."""
-
-_TOLD = (
-    "echo machine,$(uname -m); echo kernel,$(uname -r); "
-    "echo board,$(tr -d '\\0' < /proc/device-tree/model); "
-    "echo arguments,$(cat /proc/cmdline); "
-    "k=/dev/kvm; [ -c $k ] && echo kvm,there; "
-    "[ -r $k ] && [ -w $k ] && echo kvm-usable,yes; "
-    "g=/sys/class/gpio/export; [ -e $g ] && echo sysfs,there; "
-    "[ -w $g ] && echo sysfs-usable,yes; "
-    "echo character-devices,$(for d in /dev/gpiochip*; do [ -c $d ] && echo $d; done); "
-    "echo governor,$(cat /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor "
-    "2> /dev/null | sort -u); true"
-)
 
 
 class State(StrEnum):
@@ -132,12 +119,6 @@ def _target_rows(bench: Bench, target: Target, images: Mapping[str, Path]) -> Ro
     lines = yield from gpio_rows(gpio, told, bench.lines)
     yield from _deployed(target, images)
     return lines
-
-
-def ask(target: Runner) -> dict[str, str]:
-    """What a target says about itself; a key that is not there is something it does not have."""
-    rows = [line.split(",", 1) for line in target.run(_TOLD).output.splitlines() if "," in line]
-    return {row[0]: row[1] for row in rows if row[1]}
 
 
 def system_rows(told: Mapping[str, str]) -> Iterator[Row]:

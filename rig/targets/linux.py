@@ -25,10 +25,17 @@ echo state-end
     .replace("do;", "do")
 )
 
-_FACTS = (
+_TOLD = (
     "echo machine,$(uname -m); echo kernel,$(uname -r); "
     "echo board,$(tr -d '\\0' < /proc/device-tree/model); "
-    "[ -c /dev/kvm ] && echo kvm,yes; [ -e /sys/class/gpio/export ] && echo sysfs,yes; true"
+    "echo arguments,$(cat /proc/cmdline); "
+    "k=/dev/kvm; [ -c $k ] && echo kvm,there; "
+    "[ -r $k ] && [ -w $k ] && echo kvm-usable,yes; "
+    "g=/sys/class/gpio/export; [ -e $g ] && echo sysfs,there; "
+    "[ -w $g ] && echo sysfs-usable,yes; "
+    "echo character-devices,$(for d in /dev/gpiochip*; do [ -c $d ] && echo $d; done); "
+    "echo governor,$(cat /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor "
+    "2> /dev/null | sort -u); true"
 )
 
 
@@ -65,20 +72,25 @@ def _state(rows: list[list[str]], functions: dict[str, str]) -> GpioState:
     )
 
 
+def ask(target: Runner) -> dict[str, str]:
+    """What a target says about itself; a key that is not there is something it does not have."""
+    rows = [line.split(",", 1) for line in target.run(_TOLD).output.splitlines() if "," in line]
+    return {row[0]: row[1] for row in rows if row[1]}
+
+
 def read_facts(target: Runner) -> dict[str, str | int]:
     """Board, kernel, machine, GPIO chip and base of a target that can run the suites.
 
     Raises `TargetError` that says what the target lacks: KVM, sysfs GPIO, or the chip.
     """
-    rows = [line.split(",", 1) for line in target.run(_FACTS).output.splitlines() if "," in line]
-    told = {row[0]: row[1] for row in rows}
+    told = ask(target)
     kernel = told.get("kernel", "unknown")
-    if told.get("kvm") != "yes":
+    if "kvm" not in told:
         raise TargetError(
             f"the target's kernel {kernel} has no /dev/kvm: KVM needs CONFIG_KVM and a boot at EL2 "
             "(on a Pi 3: a 64-bit kernel, and no kvm-arm.mode=none on its command line)"
         )
-    if told.get("sysfs") != "yes":
+    if "sysfs" not in told:
         raise TargetError(
             f"the target's kernel {kernel} has no /sys/class/gpio/export; "
             "it needs CONFIG_GPIO_SYSFS"
