@@ -163,6 +163,26 @@ def test_samples_that_do_not_match_their_checksum_are_refused(tmp_path: Path) ->
     assert "logic-1-1: damaged: Bad CRC-32" in refused(path)
 
 
+@pytest.mark.parametrize(
+    ("local", "central", "value", "words"),
+    [
+        pytest.param(8, 10, 97, "compression method", id="a compression nobody here knows"),
+        pytest.param(6, 8, 1, "encrypted", id="encrypted"),
+    ],
+)
+def test_an_archive_that_python_cannot_unpack_is_refused(
+    tmp_path: Path, local: int, central: int, value: int, words: str
+) -> None:
+    """Offsets in the two headers of each file: PKWARE's APPNOTE.TXT, 4.3.7 and 4.3.12."""
+    path = made(tmp_path, GOOD)
+    data = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", local), (b"PK\x01\x02", central)):
+        start = data.rindex(signature)
+        data[start + offset] = value
+    path.write_bytes(data)
+    assert words in refused(path)
+
+
 @pytest.mark.parametrize("kept", [5, 30, 200, -30, -1])
 def test_an_archive_that_is_cut_off_is_refused(tmp_path: Path, kept: int) -> None:
     path = made(tmp_path, GOOD)
