@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import fdt
-import serial
 
 from rig.errors import TargetError
 from rig.identity import REPOSITORY
 from rig.image import ensure_second_board, overlay
-from rig.targets.base import Target
-from rig.targets.console import Console
-from rig.targets.qemu import QEMU, Emulator, QTest
+from rig.targets.emulated_board import EmulatedBoard
+from rig.targets.qemu import QEMU, QTest
 
 PI_REVISION = 0xA02082
 """A Raspberry Pi 3B (Raspberry Pi documentation, "Revision codes"): gpiozero wants to be on one."""
@@ -26,15 +24,16 @@ _MACHINE = ("-nic", "none", "-cpu", "cortex-a53", "-m", "512")
 _ARGUMENTS = "console=ttyAMA0 quiet cryptomgr.notests rdinit=/init"
 
 
-class SecondBoard(Target):
-    """A board that is switched on by starting a process."""
+class SecondBoard(EmulatedBoard):
+    """It watches; its `start` does not wait, so that both boards boot at once."""
+
+    name = "the second board"
 
     def __init__(self, boot_timeout_s: float) -> None:
         """Nothing runs until `start` or `open`."""
+        super().__init__()
         self._boot_timeout_s = boot_timeout_s
-        self._console: Console | None = None
         self._inputs: tuple[QTest, str] | None = None
-        self.emulator = Emulator()
 
     def start(self, files: Mapping[str, Path]) -> None:
         """Switch it on with `files` in place, and do not wait until it has booted."""
@@ -51,7 +50,7 @@ class SecondBoard(Target):
             ],
             trace_events=(),
         )
-        self._console = Console(self._open_console())
+        self._open_console()
         self._inputs = self.emulator.qtest(lambda *_: None), self._gpio_chip()
         self.emulator.command("cont")
 
@@ -76,17 +75,7 @@ class SecondBoard(Target):
         if self._inputs:
             self._inputs[0].close()
             self._inputs = None
-        self.emulator.stop()
-        if self._console:
-            self._console.close()
-            self._console = None
-
-    @property
-    def shell(self) -> Console:
-        """On the serial console."""
-        if self._console is None:
-            raise TargetError("the second board is switched off")
-        return self._console
+        super().close()
 
     def versions(self) -> dict[str, str]:
         """What it runs that matters to what it sees."""
@@ -99,12 +88,6 @@ class SecondBoard(Target):
             if child["type"] == "child<pl061>":
                 return f"{folder}/{child['name']}"
         raise TargetError("QEMU's machine virt has no PL061")
-
-    def _open_console(self) -> serial.Serial:
-        """Opened while the CPU is stopped, so that nothing of the boot is lost."""
-        devices = self.emulator.command("query-chardev")
-        pty = next(d["filename"] for d in devices if d["label"] == "con").removeprefix("pty:")
-        return serial.Serial(pty, 115200, timeout=0.1, exclusive=True)
 
 
 def _write_device_tree(path: Path) -> None:

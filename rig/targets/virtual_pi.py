@@ -5,15 +5,11 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-import serial
-
 from rig import bench
-from rig.errors import TargetError
 from rig.identity import REPOSITORY
 from rig.image import ensure_image, ensure_network, overlay
-from rig.targets.base import Target
-from rig.targets.console import Console
-from rig.targets.qemu import QEMU, Emulator
+from rig.targets.emulated_board import EmulatedBoard
+from rig.targets.qemu import QEMU
 
 TRACE_EVENTS = ("memory_region_ops_write",)
 """What the observer of this board reads (see rig.observers.qemu)."""
@@ -29,18 +25,19 @@ _NETWORK = (
 """Nothing but this host reaches it, on a port that is free, and it reaches nobody."""
 
 
-class VirtualPi(Target):
-    """A board that is switched on by starting a process.
+class VirtualPi(EmulatedBoard):
+    """The board of the virtual bench.
 
     What is deployed at power-on lies in its initial RAM disk: the stand-in for
     writing the SD card. Later files go through the console, as on a real board.
     """
 
+    name = "the virtual Pi"
+
     def __init__(self, facts: bench.VirtualPi) -> None:
         """Nothing runs until `open`."""
+        super().__init__()
         self._facts = facts
-        self._console: Console | None = None
-        self.emulator = Emulator()
 
     def open(self, files: Mapping[str, Path]) -> None:
         """Boot with `files` (path on the target -> file here) and log in.
@@ -53,23 +50,9 @@ class VirtualPi(Target):
         initrd = self.emulator.folder / "initrd.gz"
         initrd.write_bytes(image.initrd.read_bytes() + network + overlay(files))
         self.emulator.start(self._arguments(image.kernel, image.dtb, initrd), TRACE_EVENTS)
-        self._console = Console(self._open_console())
+        self._open_console()
         self.emulator.command("cont")
-        self._console.log_in(self._facts.user, self._facts.boot_timeout_s)
-
-    def close(self) -> None:
-        """Cut the power; safe to call at any time."""
-        self.emulator.stop()
-        if self._console:
-            self._console.close()
-            self._console = None
-
-    @property
-    def shell(self) -> Console:
-        """On the serial console."""
-        if self._console is None:
-            raise TargetError("the virtual Pi is switched off")
-        return self._console
+        self.shell.log_in(self._facts.user, self._facts.boot_timeout_s)
 
     @property
     def ssh_port(self) -> int:
@@ -92,9 +75,3 @@ class VirtualPi(Target):
             *("-append", words),
             *(_NETWORK if self._facts.network else ()),
         ]
-
-    def _open_console(self) -> serial.Serial:
-        """Opened while the CPUs are stopped, so that nothing of the boot is lost."""
-        devices = self.emulator.command("query-chardev")
-        pty = next(d["filename"] for d in devices if d["label"] == "con").removeprefix("pty:")
-        return serial.Serial(pty, 115200, timeout=0.1, exclusive=True)
