@@ -9,11 +9,11 @@ import sys
 
 import typer
 
+from rig.commands import report
 from rig.commands.doctor import doctor
 from rig.commands.judge import judge
 from rig.commands.observe import observe
 from rig.commands.qualify import qualify
-from rig.commands.report import report
 from rig.commands.run import run
 from rig.commands.status import Status
 from rig.errors import RigError
@@ -28,7 +28,7 @@ app.command()(run)
 app.command()(observe)
 app.command()(judge)
 app.command()(qualify)
-app.command()(report)
+app.add_typer(report.app, name="report")
 
 
 @app.callback()

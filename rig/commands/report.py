@@ -1,9 +1,13 @@
-"""`rig report`: what the runs proved, as a page and as text."""
+"""`rig report`: what the runs proved, as a page and as text, and what follows from many of them.
+
+`rig report` and `rig report RESULTS` write the report, as `rig report write` does.
+"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from rig.commands.printing import print_coloured
 from rig.commands.progress import progress
@@ -16,7 +20,23 @@ Results = Annotated[
 ]
 
 
-def report(results: Results = Path("results")) -> None:
+class WritesUnlessTold(TyperGroup):
+    """The command `write` need not be named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `write` before words that begin with no command and ask for no help."""
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["write", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=WritesUnlessTold, help="Write the report on what runs left; without a command, `write`."
+)
+
+
+@app.command()
+def write(results: Results = Path("results")) -> None:
     """Write the report on what runs left, and print what it says, whatever its verdict."""
     with progress(f"report: {results}"):
         from reports import write_report  # pandas takes a second, so only when it is needed

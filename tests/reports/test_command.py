@@ -98,3 +98,20 @@ def test_evidence_is_never_touched(results: ResultsFolder) -> None:
     write_report(results.path)
 
     assert {path: path.read_bytes() for path in evidence} == evidence
+
+
+def test_the_word_write_need_not_be_said(
+    results: ResultsFolder, rig: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    results.add("Blinks")
+    assert rig("report", "write", str(results.path)) == 0
+    named = capsys.readouterr().out
+    assert rig("report", str(results.path)) == 0
+    assert capsys.readouterr().out == named
+
+
+def test_help_on_the_report_lists_what_else_there_is(
+    rig: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rig("report", "--help") == 0
+    assert "write" in capsys.readouterr().out
