@@ -42,7 +42,7 @@ led: image tender ## prove the LED unikernel on the bench: build, boot, blink, j
 
 .PHONY: test
 test: images tender test-setup ## run every check and test, and add them up
-	$(Q)$(PYTHON) tests/run_all.py lint test-python test-tender test-robot test-newer-kernel test-two-boards
+	$(Q)$(PYTHON) tests/run_all.py test-python lint+test-tender+test-robot+test-newer-kernel+test-two-boards
 
 .PHONY: test-python
 test-python: test-setup ## only the Python unit tests

@@ -5,6 +5,11 @@ A target counts by the JUnit file results/tests/<target>.xml that it leaves, els
 lines ("ok 1 ...", "not ok 2 ...") in its output, else it is one check by itself. A target
 that fails without a failed test in its count (it crashed, it wrote no report) counts as one
 failure more: the sum never looks better than the exit statuses.
+
+    python tests/run_all.py lint+test-python test-tender+test-robot
+
+runs two lanes side by side, each with its targets one after the other; every line of output
+begins with its target's name.
 """
 
 from __future__ import annotations
@@ -12,13 +17,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 REPORTS = Path("results/tests")
+STOPPED = threading.Event()
 _TAP = re.compile(r"(?P<failed>not )?ok \d+\b(?P<skipped>.*# skip)?", re.IGNORECASE)
 
 
@@ -72,32 +80,44 @@ def counted(lines: Iterable[str], report: Path, status: int) -> Count:
     return count + Count(failed=1) if status != 0 and count.failed == 0 else count
 
 
-def run(target: str) -> Count:
-    """Run one make target, its output shown as it comes."""
+def run(target: str) -> tuple[Count, str]:
+    """Run one make target, its output shown as it comes; its count, and that as a line."""
     report = REPORTS / f"{target}.xml"
     report.unlink(missing_ok=True)
-    print(f"\n== {target}", flush=True)
-    command = ["make", target]
+    started_s = time.monotonic()
     lines = []
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ["make", target],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     ) as process:
         for line in process.stdout or ():
-            print(line, end="", flush=True)
+            # In one piece: another lane may print, too.
+            sys.stdout.write(f"{target:<17} | {line.rstrip()}\n")
+            sys.stdout.flush()
             lines.append(line)
-    return counted(lines, report, process.returncode)
+    count = counted(lines, report, process.returncode)
+    return count, f"{target:<17} {count} in {time.monotonic() - started_s:.0f} s"
 
 
-def main(targets: list[str]) -> int:
-    """Run the `targets`, print a line for each and the sum last. Returns the exit status."""
+def run_lane(lane: str) -> list[tuple[Count, str]]:
+    """Run the targets of one lane, one after the other; none more once stopped."""
+    return [run(target) for target in lane.split("+") if not STOPPED.is_set()]
+
+
+def main(lanes: list[str]) -> int:
+    """Run the lanes side by side; a line for each target, the sum last. Returns the exit status."""
     REPORTS.mkdir(parents=True, exist_ok=True)
-    closing, total = [], Count()
-    for target in targets:
-        started_s = time.monotonic()
-        count = run(target)
-        closing.append(f"{target:<16} {count} in {time.monotonic() - started_s:.0f} s")
-        total += count
-    print("", *closing, total, sep="\n")
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        try:
+            results = [result for lane in pool.map(run_lane, lanes) for result in lane]
+        except KeyboardInterrupt:  # what runs is interrupted, too: it is of the same terminal
+            STOPPED.set()
+            raise
+    total = sum((count for count, _ in results), Count())
+    print("", *(line for _, line in results), total, sep="\n")
     return 1 if total.failed else 0
 
 

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import run_all
 from run_all import REPORTS, Count, counted, main
 
 MAKEFILE = """
@@ -24,6 +29,14 @@ unit:
 	> results/tests/unit.xml; exit 1
 robot:
 	@echo '<testsuite tests="3" failures="0" errors="0" skipped="0"/>' > results/tests/robot.xml
+hangs:
+	@echo hanging; exec sleep 60
+touches:
+	@touch touched
+waits answers:
+	@mkfifo meeting 2> /dev/null || true; \
+	if [ $@ = waits ]; then timeout 20 cat meeting > /dev/null; \
+	else timeout 20 sh -c 'echo > meeting'; fi && echo 'ok 1 was met'
 half:
 	@echo '<testsuites><testsuite tests="5"' > results/tests/half.xml; exit 1
 """
@@ -59,10 +72,32 @@ def test_target_counts_as_it_went(
 
 
 def test_all_targets_run_and_the_sum_comes_last(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["bad", "unit", "good"]) == 1
+    assert main(["bad+unit+good"]) == 1
     lines = capfd.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[-4:-1]] == ["bad", "unit", "good"]
     assert lines[-1] == "4 passed, 3 failed, 2 skipped"
+
+
+def test_lanes_run_side_by_side_and_their_lines_can_be_told_apart(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["waits+good", "answers+bad"]) == 1  # each of the first two waits for the other
+    lines = capfd.readouterr().out.splitlines()
+    assert "waits             | ok 1 was met" in lines
+    assert "answers           | ok 1 was met" in lines
+    assert [line.split()[0] for line in lines[-5:-1]] == ["waits", "good", "answers", "bad"]
+    assert lines[-1] == "4 passed, 1 failed, 1 skipped"
+
+
+def test_ctrl_c_starts_nothing_more(project: Path) -> None:
+    command = [sys.executable, run_all.__file__, "hangs+touches"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as lanes:
+        assert lanes.stdout
+        while b"hanging" not in lanes.stdout.readline():
+            assert lanes.poll() is None
+        os.killpg(lanes.pid, signal.SIGINT)
+        assert lanes.wait(timeout=20) == 130
+    assert not (project / "touched").exists()
 
 
 def test_report_of_an_earlier_run_does_not_count(project: Path) -> None:
