@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from reports.figures import Figure
 from reports.load import Results, Run
-from reports.statistics import COLUMNS, Figure
+from reports.statistics import COLUMNS
 from reports.tables import split_notes
 from rig.evidence import Image
 from rig.expectation import Expectation

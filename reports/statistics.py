@@ -9,60 +9,17 @@ median in 95 of 100 cases if the samples are independent; it is made of two of t
 """
 
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binom
 
+from reports.figures import ERRORS, ONCE_PER_RUN, UNITS, Figure
 from reports.load import Results, Run
+from reports.order import PER_MILLE, Values, in_order, median_interval, percentiles
 from reports.tidy import Tables, tidy
 from rig.capture import Clock
-
-
-class Figure(StrEnum):
-    """What is summed up, in the order of the table."""
-
-    ON_ERROR = "on-time error"
-    OFF_ERROR = "off-time error"
-    PERIOD_ERROR = "period error"
-    DUTY_ERROR = "duty error"
-    JITTER = "jitter"
-    PERIOD = "period"
-    EDGE_LATENESS = "edge lateness"
-    CALL_LATENESS = "guest lateness"
-    CALL_TO_PIN = "call to pin"
-    ROUND_TRIP = "hypercall round trip"
-    DRIFT = "clock drift"
-    DEPLOY = "deploy"
-    FIRST_EDGE = "start to first edge"
-    TENDER_START = "tender start"
-    GUEST_BOOT = "guest boot"
-    MAIN_TO_EDGE = "main to first edge"
-
-
-ERRORS = frozenset(
-    {
-        Figure.ON_ERROR,
-        Figure.OFF_ERROR,
-        Figure.PERIOD_ERROR,
-        Figure.DUTY_ERROR,
-        Figure.JITTER,
-        Figure.DRIFT,
-    }
-)
-"""Figures that can be off to either side."""
-
-ONCE_PER_RUN = tuple(Figure)[tuple(Figure).index(Figure.DRIFT) :]
-"""Figures of which a run has one sample; they are summed up over all runs as well."""
-
-UNITS = dict.fromkeys(Figure, "us") | {Figure.DUTY_ERROR: "%", Figure.DRIFT: "ppm"}
-"""Of each figure; the duty error is in points of a percentage."""
-
-PER_MILLE = {"p95": 950, "p99": 990, "p99_9": 999}
-"""The percentiles, by column."""
 
 COLUMNS = ("count", "median", "low95", "high95", *PER_MILLE, "max", "uncertainty")
 """The numbers of the summary, in the row's `unit`; missing ones are NaN."""
@@ -70,19 +27,17 @@ COLUMNS = ("count", "median", "low95", "high95", *PER_MILLE, "max", "uncertainty
 IDENTITY = ("run", "label", "suite", "test", "bench", "outcome", "repeats")
 """Whose figure it is. Over all runs: `run`, `suite`, `test` and `outcome` are empty."""
 
-_CONFIDENCE = 0.95
 _NS_PER_US = 1000
 
 _Record = dict[str, Any]
 """One row of `Tables.runs` or of the summary."""
-_Values = NDArray[np.int64] | NDArray[np.float64]
 
 
 class _Samples(NamedTuple):
     """All of one figure of one run, or of all runs."""
 
     figure: Figure
-    values: _Values
+    values: Values
     """In nanoseconds, or in the figure's unit if that is no time."""
     uncertainty: float
     """In the same."""
@@ -104,64 +59,6 @@ def summarize(results: Results) -> pd.DataFrame:
     for together in _alike(runs):
         rows += _rows_over(together, len(results.proofs))
     return pd.DataFrame(rows, columns=[*IDENTITY, "figure", "unit", *COLUMNS, "note"])
-
-
-def in_order(values: _Values) -> _Values:
-    """The same samples, with those in their places that a summary is made of.
-
-    A tenth of the work of sorting them all.
-    """
-    count = len(values)
-    ranks = [1, (count + 1) // 2, count // 2 + 1, count, *_percentile_ranks(count).values()]
-    lower = _interval_rank(count)
-    ranks += [lower, count + 1 - lower] if lower else []
-    ordered = values.copy()
-    if count:
-        ordered.partition(np.array(ranks) - 1)
-    return ordered
-
-
-def percentiles(ordered: _Values) -> dict[str, float]:
-    """The nearest-rank percentiles of samples `in_order`; NaN where too few support one."""
-    ranks = _percentile_ranks(len(ordered))
-    nothing = dict.fromkeys(PER_MILLE, float("nan"))
-    return nothing | {name: float(ordered[rank - 1]) for name, rank in ranks.items()}
-
-
-def median_interval(ordered: _Values) -> tuple[float, float]:
-    """From which to which sample the median of samples `in_order` lies 95 times in 100.
-
-    NaN for fewer than 6. So many of n independent samples lie below the true median as coins
-    show heads: the ranks are quantiles of a binomial distribution.
-    """
-    rank = _interval_rank(len(ordered))
-    if not rank:
-        return float("nan"), float("nan")
-    return float(ordered[rank - 1]), float(ordered[-rank])
-
-
-def samples_needed(per_mille: int) -> int:
-    """How many samples a percentile needs: 20 for p95, 100 for p99, 1000 for p99.9."""
-    return -(-1000 // (1000 - per_mille))
-
-
-def least_for_interval() -> int:
-    """How many samples the interval of the median needs: 6."""
-    return next(count for count in range(1, 100) if _interval_rank(count))
-
-
-def _interval_rank(count: int) -> int:
-    """The lower end, counted from 1; 0 if even the least sample is not low enough."""
-    return int(binom.ppf((1 - _CONFIDENCE) / 2, count, 0.5)) if count else 0
-
-
-def _percentile_ranks(count: int) -> dict[str, int]:
-    """Of those that so many samples support, one of which must lie beyond; counted from 1."""
-    return {
-        name: -(-count * per_mille // 1000)
-        for name, per_mille in PER_MILLE.items()
-        if count >= samples_needed(per_mille)
-    }
 
 
 def _rows_of(run: Run, tables: Tables) -> Iterator[_Record]:
@@ -293,7 +190,7 @@ def _row(known: _Record, samples: _Samples, notes: Iterable[str]) -> _Record:
     }
 
 
-def _numbers(values: _Values, is_error: bool) -> dict[str, float]:
+def _numbers(values: Values, is_error: bool) -> dict[str, float]:
     if not len(values):
         return dict.fromkeys((column for column in COLUMNS[1:-1]), float("nan"))
     ordered = in_order(values)

@@ -16,14 +16,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reports.figures import ONCE_PER_RUN, Scale, number
 from reports.load import Results, Run
-from reports.statistics import (
-    COLUMNS,
-    ONCE_PER_RUN,
-    PER_MILLE,
-    least_for_interval,
-    samples_needed,
-)
+from reports.order import PER_MILLE, least_for_interval, samples_needed
+from reports.statistics import COLUMNS
 from rig.verdict import Outcome
 
 WIDTH = 100
@@ -47,15 +43,6 @@ CSV_COLUMNS = (
 
 FIGURES_SCHEMA = "figures/1"
 """In the metadata of `figures.parquet`."""
-
-_UNITS = {
-    "us": (("us", 1, 1), ("ms", 1e3, 3), ("s", 1e6, 3)),
-    "ppm": (("ppm", 1, 1),),
-    "%": (("%", 1, 4),),
-}
-"""What the numbers of a unit are shown in: (unit, its size in the first, decimals)."""
-_LARGEST = 10_000
-"""Shown without changing to the next larger unit."""
 
 _UNIT = re.compile(r"(?<=\d) (?=ms\b)|(?<=\+/-) ")
 """Spaces that do not end a line."""
@@ -156,16 +143,9 @@ def _heading(label: str, repeats: int) -> str:
 def _cells(record: dict[Hashable, Any]) -> tuple[str, ...]:
     """The numbers of one row, all in one unit."""
     numbers = {column: record[column] for column in COLUMNS[1:]}
-    largest = max((abs(number) for number in numbers.values() if not pd.isna(number)), default=0)
-    steps = _UNITS[record["unit"]]
-    fitting = (step for step in steps if largest < _LARGEST * step[1])
-    unit, size, decimals = next(fitting, steps[-1])
-    shown = (_number(number / size, decimals) for number in numbers.values())
-    return (unit, str(record["count"]), *shown)
-
-
-def _number(value: float, decimals: int) -> str:
-    return "-" if pd.isna(value) else f"{round(value, decimals) + 0.0:,.{decimals}f}"
+    scale = Scale.fitting(record["unit"], numbers.values())
+    shown = (number(value / scale.size, scale.decimals) for value in numbers.values())
+    return (scale.unit, str(record["count"]), *shown)
 
 
 def _section(title: str, lines: Iterable[str]) -> str:
@@ -218,8 +198,8 @@ def _latency(table: Latency) -> Iterator[str]:
         for row in rows:
             yield _aligned(_marked(row), row.cells, widths)
     yield f"  -    {TOO_FEW}"
-    for number, note in enumerate(table.notes, 1):
-        yield f"  [{number}]  {note}"
+    for place, note in enumerate(table.notes, 1):
+        yield f"  [{place}]  {note}"
     yield from (f"  {rule}" for rule in RULES)
 
 

@@ -11,8 +11,8 @@ import pytest
 from conftest import Made, ResultsFolder
 
 from reports import write_report
+from reports.figures import Figure
 from reports.load import load_results
-from reports.statistics import Figure
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 PHONE_PX = 390

@@ -8,20 +8,17 @@ from conftest import Made, ResultsFolder, jitter_ns
 from hdrh.histogram import HdrHistogram
 from scipy import stats
 
+from reports.figures import ONCE_PER_RUN, UNITS, Figure
 from reports.load import load_results
-from reports.statistics import (
-    COLUMNS,
-    ONCE_PER_RUN,
+from reports.order import (
     PER_MILLE,
-    UNITS,
-    Figure,
     in_order,
     least_for_interval,
     median_interval,
     percentiles,
     samples_needed,
-    summarize,
 )
+from reports.statistics import COLUMNS, summarize
 from rig.capture import Stall
 
 MS = 1_000_000

@@ -6,8 +6,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 from conftest import Made, ResultsFolder
 
+from reports.figures import ONCE_PER_RUN, Figure
 from reports.load import Results, load_results
-from reports.statistics import COLUMNS, IDENTITY, ONCE_PER_RUN, Figure, summarize
+from reports.statistics import COLUMNS, IDENTITY, summarize
 from reports.tables import (
     CSV_COLUMNS,
     FIGURES_SCHEMA,
