@@ -5,12 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.document import to_json
-from reports.load import load_results
-from reports.page import to_html
-from reports.statistics import summarize
-from reports.tables import to_csv, to_text, write_parquet
-
 __all__ = ["Report", "write_report"]
 
 
@@ -34,6 +28,13 @@ def write_report(results: Path) -> Report:
     files, byte for byte. Raises `EvidenceError` if there is no evidence that can be used,
     `OSError` if a file cannot be written.
     """
+    # What it takes comes with pandas, SciPy and matplotlib: only when it is needed.
+    from reports.document import to_json
+    from reports.load import load_results
+    from reports.page import to_html
+    from reports.statistics import summarize
+    from reports.tables import to_csv, to_text, write_parquet
+
     loaded = load_results(results)
     summary = summarize(loaded)
     page, csv, parquet, json = (

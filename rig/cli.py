@@ -6,29 +6,50 @@ tell (INCONCLUSIVE), 4 the bench or the evidence does not work, 2 the command li
 """
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from rig.commands import report
-from rig.commands.doctor import doctor
-from rig.commands.judge import judge
-from rig.commands.observe import observe
-from rig.commands.qualify import qualify
-from rig.commands.run import run
 from rig.commands.status import Status
 from rig.errors import RigError
 
+
+COMMANDS = ("doctor", "run", "observe", "judge", "qualify", "report")
+"""Each a module of `rig.commands`, with a function of that name or, of several, an `app`."""
+
+
+class ImportsWhenAsked(TyperGroup):
+    """A command is imported when it is asked for: nobody waits for what only others need."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        not_yet: Any = dict.fromkeys(COMMANDS)
+        self.commands.update(not_yet)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """None if there is none of this name."""
+        if cmd_name in COMMANDS and not self.commands[cmd_name]:
+            self.commands[cmd_name] = _imported(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+
+def _imported(name: str) -> Any:
+    module = import_module(f"rig.commands.{name}")
+    if hasattr(module, "app"):
+        return typer.main.get_group(module.app)
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(getattr(module, name))
+    return typer.main.get_command(alone)
+
+
 app = typer.Typer(
+    cls=ImportsWhenAsked,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(doctor)
-app.command()(run)
-app.command()(observe)
-app.command()(judge)
-app.command()(qualify)
-app.add_typer(report.app, name="report")
 
 
 @app.callback()

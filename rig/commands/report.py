@@ -31,7 +31,10 @@ class WritesUnlessTold(TyperGroup):
 
 
 app = typer.Typer(
-    cls=WritesUnlessTold, help="Write the report on what runs left; without a command, `write`."
+    name="report",
+    cls=WritesUnlessTold,
+    add_completion=False,
+    help="Write the report on what runs left; without a command, `write`.",
 )
 
 

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from rig.verdict import Outcome
+from rig.findings import Outcome
 
 
 class Status(IntEnum):
