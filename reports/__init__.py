@@ -4,6 +4,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rig.errors import HistoryError
+from rig.identity import release_tags
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reports.load import Results
+    from reports.trend_page import Section
 
 __all__ = ["Report", "write_report"]
 
@@ -18,15 +28,18 @@ class Report:
     json: Path
     text: str
     """Verdicts, latency table, footnotes and where the page lies; plain."""
+    trouble: str = ""
+    """Why the runs are not in the history, in one line; empty if nothing went wrong."""
 
 
-def write_report(results: Path) -> Report:
+def write_report(results: Path, history: str = "") -> Report:
     """Write `report.html`, `report.json`, `summary.csv` and `figures.parquet`.
 
     They go into the results folder. `results` is `results/<UTC time>-<bench>`, or the folder
     that holds such folders; of these the newest is reported. The same evidence gives the same
-    files, byte for byte. Raises `EvidenceError` if there is no evidence that can be used,
-    `OSError` if a file cannot be written.
+    files, byte for byte; with a `history`, a path or URL, the runs are stored in it, and the page
+    shows the trend that it then holds. Raises `EvidenceError` if there is no evidence that can
+    be used, `OSError` if a file cannot be written.
     """
     # What it takes comes with pandas, SciPy and matplotlib: only when it is needed.
     from reports.document import to_json
@@ -41,11 +54,31 @@ def write_report(results: Path) -> Report:
         loaded.folder / name
         for name in ("report.html", "summary.csv", "figures.parquet", "report.json")
     )
-    _replace(page, lambda draft: _write(draft, to_html(loaded, summary)))
+    trend, trouble = _remembered(loaded, summary, history) if history else (None, "")
+    _replace(page, lambda draft: _write(draft, to_html(loaded, summary, trend)))
     _replace(csv, lambda draft: _write(draft, to_csv(summary)))
     _replace(parquet, lambda draft: write_parquet(summary, draft))
     _replace(json, lambda draft: _write(draft, to_json(loaded, summary)))
-    return Report(page, csv, parquet, json, to_text(loaded, summary, page))
+    return Report(page, csv, parquet, json, to_text(loaded, summary, page), trouble)
+
+
+def _remembered(
+    loaded: "Results", summary: "pd.DataFrame", location: str
+) -> tuple["Section | None", str]:
+    """The trend, or why there is none: a history that does not work stops no report."""
+    from reports.history import History, records
+    from reports.trend import read_trend
+    from reports.trend_page import section
+
+    try:
+        history = History(location)
+        history.add(records(loaded, summary))
+        bench = loaded.runs[0].evidence.run.bench
+        trend = read_trend(history, release_tags(), bench=bench)
+    except HistoryError as error:
+        return None, f"{error}. The report is written; later: rig report store {loaded.folder}"
+    own = trend.of(run.evidence.run.seal for run in loaded.runs)
+    return section(own) if own.series else None, ""
 
 
 def _write(path: Path, text: str) -> None:

@@ -40,15 +40,15 @@ class _Section:
     """What is not as for the other runs."""
 
 
-def to_html(results: Results, summary: pd.DataFrame) -> str:
-    """The whole page."""
+def to_html(results: Results, summary: pd.DataFrame, trend: object = None) -> str:
+    """The whole page, with what `reports.trend_page.section` made of a history, if there is one."""
     common = results.proofs or results.runs
     shared = _shared([identity(run) for run in common])
     measured = _shared([measurement(run) for run in common])
     sections = [
         _section(place, run, shared | measured) for place, run in enumerate(results.runs, 1)
     ]
-    return _template().render(
+    return template("page.html.j2").render(
         results=results,
         record=results.runs[0].evidence.run,
         started=_utc(results.runs[0].evidence.run.started_ns),
@@ -62,6 +62,7 @@ def to_html(results: Results, summary: pd.DataFrame) -> str:
         identity=shared,
         measurement=measured,
         PASS=Outcome.PASS,
+        trend=trend,
     )
 
 
@@ -149,7 +150,8 @@ def _utc(time_ns: int) -> str:
     return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _template() -> Template:
+def template(name: str) -> Template:
+    """One of the templates beside this module."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -157,4 +159,4 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)

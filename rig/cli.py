@@ -15,7 +15,6 @@ from typer.core import TyperGroup
 from rig.commands.status import Status
 from rig.errors import RigError
 
-
 COMMANDS = ("doctor", "run", "observe", "judge", "qualify", "report")
 """Each a module of `rig.commands`, with a function of that name or, of several, an `app`."""
 

@@ -7,7 +7,8 @@
     │   ├── TargetError         the target does not boot, answer or obey
     │   └── ObserverError       the observer does not see, or its witnesses disagree
     ├── ExpectationError        an expectation file is wrong
-    └── EvidenceError           an evidence folder or a capture cannot be trusted
+    ├── EvidenceError           an evidence folder or a capture cannot be trusted
+    └── HistoryError            the store of past runs cannot be read or written
 
 A target that works but does the wrong thing is none of these: it is a verdict.
 """
@@ -43,3 +44,7 @@ class ExpectationError(RigError):
 
 class EvidenceError(RigError):
     """Recorded evidence is missing, damaged or contradicts itself."""
+
+
+class HistoryError(RigError):
+    """The store of past runs cannot be read or written; the evidence is as it was."""

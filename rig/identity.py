@@ -24,6 +24,18 @@ def git_commit() -> str:
 
 
 @cache
+def release_tags() -> dict[str, str]:
+    """The tags of this repository, by the commit they name; none if git cannot tell."""
+    named = "%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end) %(refname:short)"
+    command = ["git", "for-each-ref", f"--format={named}", "refs/tags"]
+    try:
+        told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    return dict(line.split(" ", 1) for line in told.stdout.splitlines())
+
+
+@cache
 def tool_versions() -> dict[str, str]:
     """Versions of Python and of the packages that measure or judge."""
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}

@@ -3,14 +3,17 @@
 `rig report` and `rig report RESULTS` write the report, as `rig report write` does.
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from rig.commands.history import HistoryOption, location, store
 from rig.commands.printing import print_coloured
 from rig.commands.progress import progress
+from rig.commands.trend import trend
 
 Results = Annotated[
     Path,
@@ -39,10 +42,19 @@ app = typer.Typer(
 
 
 @app.command()
-def write(results: Results = Path("results")) -> None:
-    """Write the report on what runs left, and print what it says, whatever its verdict."""
+def write(results: Results = Path("results"), history: HistoryOption = None) -> None:
+    """Write the report on what runs left, and print what it says, whatever its verdict.
+
+    The runs are stored in the history, and the page shows what it makes of them.
+    """
     with progress(f"report: {results}"):
         from reports import write_report  # pandas takes a second, so only when it is needed
 
-        text = write_report(results).text
-    print_coloured(text)
+        report = write_report(results, location(history))
+    print_coloured(report.text)
+    if report.trouble:
+        print(f"rig: {report.trouble}", file=sys.stderr)
+
+
+app.command()(trend)
+app.command()(store)
