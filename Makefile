@@ -17,10 +17,14 @@ TEST_PACKAGES += cpio              # reads the RAM disk back, independently
 TEST_PACKAGES += sigrok-cli        # the observer for logic analyzers, with its demo device
 TEST_PACKAGES += shellcheck        # lint of the shell scripts
 TEST_PACKAGES += chromium          # opens the report page
+TEST_PACKAGES += postgresql        # a history on a server; the tests run one of their own
 
 # What fuzzing needs besides.
 FUZZ_PACKAGES := clang             # libFuzzer's instrumentation
 FUZZ_PACKAGES += libclang-rt-14-dev  # libFuzzer itself, and the sanitizers
+
+# Where Debian's PostgreSQL reads what to do when it is installed.
+CREATECLUSTER := /etc/postgresql-common/createcluster
 
 PYTHON := .venv/bin/python
 ROBOT := .venv/bin/robot $(if $(BENCH),--variable BENCH:$(BENCH))
@@ -131,6 +135,7 @@ packages:
 
 .PHONY: test-setup
 test-setup: setup
+	$(Q)$(if $(PACKAGES),$(call no_server_of_its_own))
 	$(Q)$(call install_packages,$(if $(PACKAGES),$(TEST_PACKAGES)))
 
 .PHONY: fuzz-setup
@@ -151,6 +156,15 @@ define pip_words
 while read -r verb name _; do \
 	if [ "$$verb" = Collecting ]; then printf ' %s' "$${name%%[^[:alnum:]._-]*}"; fi; \
 done; echo; }
+endef
+
+# Newly installed, PostgreSQL would make and start a server that nobody asked for. Whoever has it
+# already keeps what there is.
+define no_server_of_its_own
+[ ! -e $(CREATECLUSTER).conf ] && command -v apt-get > /dev/null || exit 0; \
+sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+$$sudo mkdir -p $(CREATECLUSTER).d; \
+echo 'create_main_cluster = false' | $$sudo tee $(CREATECLUSTER).d/no-main-cluster.conf > /dev/null
 endef
 
 # Installs those of the packages $(1) that are not there, as root or with sudo.

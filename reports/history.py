@@ -289,7 +289,8 @@ class History:
         """Refuse a damaged file before anything is read from it or added to it."""
         found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if found != "ok":
-            raise HistoryError(f"history {self}: is damaged: {found}. {_MAKE_AGAIN}")
+            what = " ".join(str(found).split())
+            raise HistoryError(f"history {self}: is damaged: {what}. {_MAKE_AGAIN}")
 
 
 _WRITING = 0x6C6564

@@ -17,7 +17,7 @@ class Section:
 
     headline: str
     summary: str
-    picture: Picture
+    picture: Picture | None
     heads: tuple[str, ...]
     groups: tuple[Group, ...]
     notes: tuple[str, ...]

@@ -14,16 +14,19 @@ from reports.trend import Series, Trend
 from reports.trend_table import day, release_name, scale_of
 from rig.findings import counted
 
-MOST_PANELS = 12
+MOST_PANELS = 8
 """Series with a change come first; a page of hundreds would be read by nobody."""
 _MOST_RELEASES = 80
 """Of more, the intervals of the newest are drawn; the line of the runs shows them all."""
 _COLUMNS = 2
 
 
-def picture(trend: Trend) -> Picture:
-    """The series, those with a change first; at most `MOST_PANELS`."""
-    shown = sorted(trend.series, key=lambda one: len(one.levels) == 1)[:MOST_PANELS]
+def picture(trend: Trend) -> Picture | None:
+    """The series, those with a change first; None if each has but one run."""
+    lines = [one for one in trend.series if len(one.table) > 1]
+    shown = sorted(lines, key=lambda one: len(one.levels) == 1)[:MOST_PANELS]
+    if not shown:
+        return None
     rows = -(-len(shown) // _COLUMNS)
     with drawing("trend"):
         figure = Figure(figsize=(9.6, 1.75 * rows), layout="constrained")

@@ -279,9 +279,12 @@ class RigLibrary:
 
     def _write_report(self, results: Path) -> None:
         from reports import write_report  # pandas takes a second, so only when it is needed
+        from reports.history import default_location
 
-        report = write_report(results)
+        report = write_report(results, default_location())
         logger.console("\n" + report.text)
+        if report.trouble:
+            logger.warn(report.trouble)
         link = os.path.relpath(report.html, BuiltIn().get_variable_value("${OUTPUT DIR}"))
         logger.info(f'<a href="{link}">Latency report</a>', html=True)
 

@@ -122,6 +122,33 @@ def test_empty_package_list_skips_the_check(machine: Machine) -> None:
     assert machine.make("packages", "PACKAGES=").returncode == 0
 
 
+@pytest.fixture
+def clusters(debian: Machine, tmp_path: Path) -> Path:
+    """What the name of PostgreSQL's settings begins with, where no PostgreSQL was yet."""
+    debian.has("mkdir", "tee")
+    return tmp_path / "createcluster"
+
+
+def test_postgresql_is_told_to_make_no_server_before_it_is_installed(
+    debian: Machine, clusters: Path
+) -> None:
+    told = clusters.with_name("createcluster.d") / "no-main-cluster.conf"
+    debian.script("apt-get", f"[ -e {told} ] && echo told >> {debian.log}")
+    words = (f"CREATECLUSTER={clusters}", "TEST_PACKAGES=absent")
+    assert debian.make("-o", "setup", "test-setup", *words).returncode == 0
+    assert told.read_text() == "create_main_cluster = false\n"
+    assert "told" in debian.log.read_text().splitlines()
+
+
+def test_a_postgresql_that_is_there_already_keeps_its_settings(
+    debian: Machine, clusters: Path
+) -> None:
+    clusters.with_suffix(".conf").touch()
+    words = (f"CREATECLUSTER={clusters}", "TEST_PACKAGES=gcc")
+    assert debian.make("-o", "setup", "test-setup", *words).returncode == 0
+    assert not clusters.with_name("createcluster.d").exists()
+
+
 def test_bench_comes_from_make_or_from_the_environment(machine: Machine) -> None:
     machine.has("uname")
     wanted = "--variable BENCH:benches/a.yaml"

@@ -18,6 +18,7 @@ from rig.capture import (
     edge_array,
 )
 from rig.cleanup import Chip, GpioState
+from rig.cli import main
 from rig.evidence import EvidenceFolder, Image, RunRecord, folder_name
 from rig.verdict import Expectation
 
@@ -223,6 +224,19 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
     add("One Blink Too Few Is Caught", Made(missing=2, record=defect))
     add("A Wrong On-Time Is Caught", Made(late_ns=wrong, record=defect))
     return results
+
+
+@pytest.fixture
+def rig(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs `rig` with these words; returns the exit status."""
+
+    def run(*words: str) -> int:
+        monkeypatch.setattr("sys.argv", ["rig", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0)
+
+    return run
 
 
 DATA = Path(__file__).parent.parent / "data"

@@ -5,20 +5,7 @@ import pytest
 from conftest import Made, ResultsFolder
 
 from reports import write_report
-from rig.cli import Status, main
-
-
-@pytest.fixture
-def rig(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Runs `rig` with these words; returns the exit status."""
-
-    def run(*words: str) -> int:
-        monkeypatch.setattr("sys.argv", ["rig", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0)
-
-    return run
+from rig.commands.status import Status
 
 
 def test_a_report_is_written_into_the_results_and_printed(

@@ -411,16 +411,19 @@ def test_the_report_says_where_it_lies(
     library: RigLibrary, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     told: list[str] = []
-    report = SimpleNamespace(text="all well", html=tmp_path / "results" / "report.html")
+    html = tmp_path / "results" / "report.html"
+    report = SimpleNamespace(text="all well", html=html, trouble="no history today")
     builtin = SimpleNamespace(get_variable_value=lambda name: str(tmp_path / "out"))
-    monkeypatch.setattr(reports, "write_report", lambda path: report)
+    monkeypatch.setattr(reports, "write_report", lambda path, history: report)
     monkeypatch.setattr(module, "BuiltIn", lambda: builtin)
     monkeypatch.setattr(logger, "console", told.append)
     monkeypatch.setattr(logger, "info", lambda text, html=False: told.append(text))
+    monkeypatch.setattr(logger, "warn", told.append)
     library.run_led_unikernel(*BLINK)
     told.clear()
     library.close_bench()
-    assert told == ["\nall well", '<a href="../results/report.html">Latency report</a>']
+    link = '<a href="../results/report.html">Latency report</a>'
+    assert told == ["\nall well", "no history today", link]
 
 
 def test_a_bench_that_cannot_be_opened_is_not_open(
