@@ -163,6 +163,7 @@ endef
 define no_server_of_its_own
 [ ! -e $(CREATECLUSTER).conf ] && command -v apt-get > /dev/null || exit 0; \
 sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+command -v $${sudo:-true} > /dev/null || exit 0; \
 $$sudo mkdir -p $(CREATECLUSTER).d; \
 echo 'create_main_cluster = false' | $$sudo tee $(CREATECLUSTER).d/no-main-cluster.conf > /dev/null
 endef

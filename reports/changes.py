@@ -45,11 +45,12 @@ def change_points(values: _Values, is_release: _Flags) -> list[int]:
     about as well as the best place does, the change is taken to be there.
     """
     kept: list[int] = []
-    ends = [*_search(values, is_release, 0), len(values)]
+    ends = [*_search(values, 0), len(values)]
     for end in ends[1:]:  # each change once more, between its neighbours alone
         begin = kept[-1] if kept else 0
-        change = _change(values[begin:end], is_release[begin:end])
-        kept += [begin + change.place] if change.chance <= LEVEL else []
+        between = values[begin:end]
+        if _change(between).chance <= LEVEL:
+            kept.append(begin + _located(between, is_release[begin:end]))
     return kept
 
 
@@ -64,18 +65,17 @@ class _Change(NamedTuple):
 _NONE = _Change(1.0, 0)
 
 
-def _search(values: _Values, is_release: _Flags, begin: int) -> list[int]:
+def _search(values: _Values, begin: int) -> list[int]:
     """All places within `values`, of which the first is the one at `begin` of all."""
-    best = min(_looks(values, is_release))
+    best = min(_looks(values))
     if best.chance > LEVEL:
         return []
-    place = best.place
-    before = _search(values[:place], is_release[:place], begin)
-    behind = _search(values[place:], is_release[place:], begin + place)
-    return [*before, begin + place, *behind]
+    place = begin + best.place
+    before, behind = values[: best.place], values[best.place :]
+    return [*_search(before, begin), place, *_search(behind, place)]
 
 
-def _looks(values: _Values, is_release: _Flags) -> Iterator[_Change]:
+def _looks(values: _Values) -> Iterator[_Change]:
     """The change within all values, and those within parts of them.
 
     In the whole, a level that came and went hides itself. Half of the level is spent on the
@@ -83,10 +83,10 @@ def _looks(values: _Values, is_release: _Flags) -> Iterator[_Change]:
     """
     parts = _parts(len(values))
     spent = 2 if parts else 1
-    whole = _change(values, is_release)
+    whole = _change(values)
     yield whole._replace(chance=whole.chance * spent)
     for begin, end in parts:
-        change = _change(values[begin:end], is_release[begin:end])
+        change = _change(values[begin:end])
         yield _Change(change.chance * spent * len(parts), begin + change.place)
 
 
@@ -107,28 +107,44 @@ def _parts(count: int) -> list[tuple[int, int]]:
     ]
 
 
-def _change(values: _Values, is_release: _Flags) -> _Change:
+def _change(values: _Values) -> _Change:
     """The one place where these values change most."""
     if len(values) < 2 * LEAST:
         return _NONE
-    places = np.arange(LEAST, len(values) - LEAST + 1)
-    squares = _squared_distances(values, places)
-    likely = squares >= squares.max() - _AS_LIKELY
-    at_release = likely & is_release[places]
-    candidates = at_release if at_release.any() else likely
-    place = places[np.where(candidates, squares, -1).argmax()]
-    return _Change(chance(sqrt(squares.max()), len(values)), int(place))
+    places, squares = _squared_distances(values)
+    return _Change(chance(sqrt(squares.max()), len(values)), int(places[squares.argmax()]))
 
 
-def _squared_distances(values: _Values, places: NDArray[np.int64]) -> _Values:
-    """How far the rank sum before each place is from the expected one, in deviations, squared."""
+def _located(values: _Values, is_release: _Flags) -> int:
+    """The place of the one change that is in these values, more exactly than ranks tell it.
+
+    Of the places that are about as likely by ranks, the one from which the values lie closest
+    to the medians on either side; or a release, if that is about as likely also by this.
+    """
+    places, squares = _squared_distances(values)
+    likely = places[squares >= squares.max() - _AS_LIKELY]
+    misfits = np.array([_misfit(values[:place]) + _misfit(values[place:]) for place in likely])
+    near = misfits <= misfits.min() * exp(_AS_LIKELY / 2 / len(values))
+    at_release = near & is_release[likely]
+    candidates = at_release if at_release.any() else near
+    return int(likely[np.where(candidates, misfits, np.inf).argmin()])
+
+
+def _misfit(values: _Values) -> float:
+    return float(np.abs(values - np.median(values)).sum())
+
+
+def _squared_distances(values: _Values) -> tuple[NDArray[np.int64], _Values]:
+    """Each place where a change could be, and how unlike its two sides are.
+
+    That is how far the rank sum before it is from the expected one, in deviations, squared.
+    """
     count, ranks = len(values), _mid_ranks(values)
+    places = np.arange(LEAST, count - LEAST + 1)
     excess = np.cumsum(ranks)[places - 1] - places * (count + 1) / 2
     variances = places * (count - places) / count * ranks.var(ddof=1)
-    squares: _Values = np.divide(
-        excess**2, variances, out=np.zeros(len(places)), where=variances > 0
-    )
-    return squares
+    unlike = np.zeros(len(places))
+    return places, np.divide(excess**2, variances, out=unlike, where=variances > 0)
 
 
 def _mid_ranks(values: _Values) -> _Values:

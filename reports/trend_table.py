@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from textwrap import fill
 
 import pandas as pd
 
@@ -147,12 +148,16 @@ def to_text(trend: Trend, *, shows_releases: bool = False) -> str:
         for row in group.rows:
             cells = "  ".join(_padded(row.cells, widths))
             lines.append(f"    {row.figure:<{first}}  {cells}".rstrip())
-            lines += [f"      {row.remark}"] if row.remark else []
-    lines += [f"  {note}" for note in notes(trend)]
+            lines += [_wrapped(row.remark, 6)] if row.remark else []
+    lines += [_wrapped(note, 2) for note in notes(trend)]
     if shows_releases:
         lines += ["", *_release_lines(trend)]
     lines += ["", summary(trend)]
     return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str, indent: int) -> str:
+    return fill(text, 100, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2))
 
 
 def summary(trend: Trend) -> str:

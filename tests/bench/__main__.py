@@ -17,6 +17,7 @@ from tests.bench.figure import Figure, table, write_csv
 from tests.bench.hosts import Host, this_machine, virtual_pi, why_no_kvm
 from tests.bench.judging import judging
 from tests.bench.reporting import reporting
+from tests.bench.trending import trending
 
 RESULTS = Path("results/bench")
 RUNS = 15
@@ -60,6 +61,12 @@ def of_reporting(progress: Progress, count: int) -> list[Figure]:
     return reporting(measure.Runs(count, lambda: progress.advance(task)))
 
 
+def of_trending(progress: Progress, count: int) -> list[Figure]:
+    """Figures 12 and 13."""
+    task = progress.add_task("trend", total=count)
+    return trending(measure.Runs(count, lambda: progress.advance(task)))
+
+
 def of_samples(progress: Progress, count: int) -> Iterator[Figure]:
     """Figures 7 to 9, which need neither tender nor virtual Pi."""
     task = progress.add_task("samples to edges", total=sampling.MEASUREMENTS * count)
@@ -73,7 +80,13 @@ def of_tender(progress: Progress, count: int) -> Iterator[Figure]:
     yield from on_virtual_pi(progress, count)
 
 
-GROUPS = {"tender": of_tender, "samples": of_samples, "judging": of_judging, "report": of_reporting}
+GROUPS = {
+    "tender": of_tender,
+    "samples": of_samples,
+    "judging": of_judging,
+    "report": of_reporting,
+    "trend": of_trending,
+}
 
 
 def main(arguments: list[str]) -> int:

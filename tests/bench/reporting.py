@@ -107,14 +107,18 @@ class Blink:
             tools={},
         )
 
+    def seal(self, folder: Path, **fields: object) -> None:
+        """Its evidence, with fields of `run.json` that differ."""
+        state = GpioState(chips=(Chip(label="none", base=0, ngpio=1),), exports={}, holders=())
+        record = self.record().model_copy(update=fields)
+        with EvidenceFolder(folder) as evidence:
+            evidence.seal(record, self.capture(), self.console(), state, state)
+
 
 def make_results(folder: Path, edges: int, runs: int) -> None:
     """Seal one run, and link the others to it."""
-    blink = Blink(edges)
-    state = GpioState(chips=(Chip(label="none", base=0, ngpio=1),), exports={}, holders=())
     first = folder / "bench" / "run-1"
-    with EvidenceFolder(first) as evidence:
-        evidence.seal(blink.record(), blink.capture(), blink.console(), state, state)
+    Blink(edges).seal(first)
     for number in range(2, runs + 1):
         shutil.copytree(first, first.with_name(f"run-{number}"), copy_function=os.link)
 
