@@ -23,6 +23,7 @@ from tests.bench.measure import (
 )
 from tests.bench.reporting import make_results, report, reporting
 from tests.bench.samples import Estimate, certain, median, ratio
+from tests.bench.trending import fill, show, trending
 
 Event = tuple[str, int]
 LED_ON, MARK_ON, MARK_OFF = ("led", 1), ("gpio27", 1), ("gpio27", 0)
@@ -212,3 +213,20 @@ def test_a_report_on_runs_that_do_not_pass_is_no_figure(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="a report on good runs says INCONCLUSIVE"):
         report(tmp_path)
+
+
+def test_a_trend_is_shown_in_a_process_of_its_own_and_a_page_is_weighed() -> None:
+    seconds, size = trending(Runs(1), stored=120, runs_of_page=1)
+
+    assert seconds.what == "trend over 120 stored runs"
+    assert seconds.estimate is not None
+    assert 0 < seconds.estimate.value < 60
+    assert size.estimate is not None
+    assert 0.01 < size.estimate.value < 2
+
+
+def test_a_trend_that_does_not_find_the_steps_is_no_figure(tmp_path: Path) -> None:
+    fill(tmp_path / "history.sqlite", stored=12)
+
+    with pytest.raises(RuntimeError, match="rig report trend: status 0"):
+        show(tmp_path / "history.sqlite")

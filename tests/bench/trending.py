@@ -68,22 +68,22 @@ def show(location: Path) -> float:
     return seconds
 
 
-def page_mb(folder: Path, history: str) -> float:
-    """The size of the page of a normal run, trend included."""
+def page_mb(folder: Path, history: str, runs: int) -> float:
+    """The size of the page of so many runs, trend included."""
     blink = Blink(EDGES_OF_A_RUN)
-    for number in range(RUNS_OF_A_PAGE):
+    for number in range(runs):
         purpose = "proof" if number < len(TESTS) else "defect"
         blink.seal(folder / "bench" / f"run-{number}", test=f"Test {number}", purpose=purpose)
     return write_report(folder, history).html.stat().st_size / 1e6
 
 
-def trending(runs: Runs, stored: int = STORED) -> list[Figure]:
+def trending(runs: Runs, stored: int = STORED, runs_of_page: int = RUNS_OF_A_PAGE) -> list[Figure]:
     """Both figures."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         location = Path(name) / "history.sqlite"
         fill(location, stored)
         seconds = [show(location) for _ in runs]
-        size = page_mb(Path(name) / "results", os.fspath(location))
+        size = page_mb(Path(name) / "results", os.fspath(location), runs_of_page)
     return [
         Figure(
             *(12, "this machine", f"trend over {stored:,} stored runs", "s", median(seconds)),
