@@ -43,6 +43,18 @@ ERRORS = frozenset(
 ONCE_PER_RUN = tuple(Figure)[tuple(Figure).index(Figure.DRIFT) :]
 """Figures of which a run has one sample; they are summed up over all runs as well."""
 
+DISTRIBUTED = (
+    Figure.EDGE_LATENESS,
+    Figure.CALL_LATENESS,
+    Figure.CALL_TO_PIN,
+    Figure.ROUND_TRIP,
+    Figure.ON_ERROR,
+    Figure.OFF_ERROR,
+    Figure.PERIOD_ERROR,
+    Figure.JITTER,
+)
+"""Figures whose distribution is told, in the order of the page: the latency and its parts first."""
+
 UNITS = dict.fromkeys(Figure, "us") | {Figure.DUTY_ERROR: "%", Figure.DRIFT: "ppm"}
 """Of each figure; the duty error is in points of a percentage."""
 

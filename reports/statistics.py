@@ -9,13 +9,15 @@ median in 95 of 100 cases if the samples are independent; it is made of two of t
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.figures import ERRORS, ONCE_PER_RUN, UNITS, Figure
+from reports.distributions import Distribution, points
+from reports.figures import DISTRIBUTED, ERRORS, ONCE_PER_RUN, UNITS, Figure
 from reports.load import Results, Run
 from reports.order import PER_MILLE, Values, in_order, median_interval, percentiles
 from reports.tidy import Tables, tidy
@@ -41,24 +43,42 @@ class _Samples(NamedTuple):
     """In nanoseconds, or in the figure's unit if that is no time."""
     uncertainty: float
     """In the same."""
+    limit: float | None = None
+    """In the same: what the verdict allows to either side; None if it asks nothing."""
 
 
-def summarize(results: Results) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Everything that is known of the samples, without the samples."""
+
+    summary: pd.DataFrame
     """One row per run and figure: `IDENTITY`, `figure`, `unit`, `COLUMNS` and `note`.
 
     After the runs follow the figures of all runs together, of those that a run has once.
-    Runs with a planted defect are left out: their figures say nothing about the target.
-    `note` says what the reader must know to believe the row, or is empty.
-    """
+    `note` says what the reader must know to believe the row, or is empty."""
+    distributions: tuple[Distribution, ...]
+    """One for each run and figure with samples, of those that a run has many of."""
+
+
+def analyse(results: Results) -> Analysis:
+    """Sum up all runs but those with a planted defect, which say nothing about the target."""
     rows: list[_Record] = []
     runs: list[pd.DataFrame] = []
+    spread: list[Distribution] = []
     for run in results.proofs:  # one after the other: their edges need not fit into memory together
         tables = tidy([run])
         runs.append(tables.runs)
         rows += _rows_of(run, tables)
+        spread += _distributions_of(run, tables)
     for together in _alike(runs):
         rows += _rows_over(together, len(results.proofs))
-    return pd.DataFrame(rows, columns=[*IDENTITY, "figure", "unit", *COLUMNS, "note"])
+    summary = pd.DataFrame(rows, columns=[*IDENTITY, "figure", "unit", *COLUMNS, "note"])
+    return Analysis(summary, tuple(spread))
+
+
+def summarize(results: Results) -> pd.DataFrame:
+    """The summary alone (see `Analysis`)."""
+    return analyse(results).summary
 
 
 def _rows_of(run: Run, tables: Tables) -> Iterator[_Record]:
@@ -71,16 +91,45 @@ def _rows_of(run: Run, tables: Tables) -> Iterator[_Record]:
         yield _row(known, samples, _notes(known, samples))
 
 
+def _distributions_of(run: Run, tables: Tables) -> Iterator[Distribution]:
+    for samples in _of_edges(tables, run.evidence.capture.clock, run):
+        if samples.figure in DISTRIBUTED and len(samples.values):
+            yield _distribution(run.name, samples)
+
+
+def _distribution(run: str, samples: _Samples) -> Distribution:
+    figure, values, uncertainty, limit = samples
+    scale = _scale(figure)
+    sizes = np.abs(values) if figure in ERRORS else values
+    ranks, kept, largest = points(sizes, PER_MILLE.values())
+    return Distribution(
+        run=run,
+        figure=figure,
+        unit=UNITS[figure],
+        count=len(values),
+        ranks=ranks,
+        values=kept / scale,
+        largest=largest / scale,
+        uncertainty=uncertainty / scale,
+        limit=None if limit is None else limit / scale,
+    )
+
+
 def _of_edges(tables: Tables, clock: Clock, run: Run) -> Iterator[_Samples]:
     """The figures of which every edge or hypercall is a sample."""
+    expected = run.evidence.run.expectation
     edges, calls = tables.edges, tables.hypercalls
     rises, falls = edges["level"] == 1, edges["level"] == 0
     on_ns, off_ns = _known(edges["length_ns"][rises]), _known(edges["length_ns"][falls])
     period_ns = _known(edges["period_ns"])
     jitter_ns = np.diff(period_ns)
-    yield _timed(Figure.ON_ERROR, _known(edges["error_ns"][rises]), on_ns, clock)
-    yield _timed(Figure.OFF_ERROR, _known(edges["error_ns"][falls]), off_ns, clock)
-    yield _timed(Figure.PERIOD_ERROR, _known(edges["period_error_ns"]), period_ns, clock)
+    for figure, errors, lengths_ns, nominal_ns in (
+        (Figure.ON_ERROR, edges["error_ns"][rises], on_ns, expected.on_ns),
+        (Figure.OFF_ERROR, edges["error_ns"][falls], off_ns, expected.off_ns),
+        (Figure.PERIOD_ERROR, edges["period_error_ns"], period_ns, expected.period_ns),
+    ):
+        samples = _timed(figure, _known(errors), lengths_ns, clock)
+        yield samples._replace(limit=expected.tolerance_of(nominal_ns))
     yield _duty(run, on_ns[: len(period_ns)], period_ns, clock)
     four_stamps_ns = clock.interval_uncertainty_ns(0)
     jitter = _timed(Figure.JITTER, jitter_ns, jitter_ns, clock)
@@ -177,7 +226,7 @@ def _rows_over(runs: pd.DataFrame, count: int) -> Iterator[_Record]:
 
 def _row(known: _Record, samples: _Samples, notes: Iterable[str]) -> _Record:
     figure = samples.figure
-    scale = _NS_PER_US if UNITS[figure] == "us" else 1
+    scale = _scale(figure)
     numbers = _numbers(samples.values, figure in ERRORS)
     return {
         **{column: known[column] for column in IDENTITY},
@@ -188,6 +237,11 @@ def _row(known: _Record, samples: _Samples, notes: Iterable[str]) -> _Record:
         "uncertainty": samples.uncertainty / scale,
         "note": "; ".join(notes),
     }
+
+
+def _scale(figure: Figure) -> int:
+    """What the figure's unit has of the samples' own."""
+    return _NS_PER_US if UNITS[figure] == "us" else 1
 
 
 def _numbers(values: Values, is_error: bool) -> dict[str, float]:
