@@ -4,8 +4,9 @@ from collections.abc import Iterable
 import pytest
 from conftest import STARTED_NS, Made, ResultsFolder, jitter_ns
 
+from reports.lanes import Picture
 from reports.load import Run, load_results
-from reports.plots import ALL_CYCLES, Picture, histograms, timing_diagram
+from reports.plots import ALL_CYCLES, histograms, timing_diagram
 from rig.capture import Stall
 
 MS = 1_000_000
