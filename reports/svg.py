@@ -16,9 +16,11 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-_VARIABLES = ("ink", "quiet", "hair", "commanded", "observed", "pass", "inconclusive", "fail")
+SERIES = ("first", "second", "third", "fourth", "fifth", "sixth")
+"""Runs that one picture shows together."""
+_OTHERS = ("ink", "quiet", "hair", "commanded", "observed", "pass", "inconclusive", "fail")
 
-COLOURS = {name: f"#00000{place}" for place, name in enumerate(_VARIABLES, 1)}
+COLOURS = {name: f"#{place:06x}" for place, name in enumerate((*_OTHERS, *SERIES), 1)}
 """CSS variable -> the stand-in to draw with; `inline` exchanges them."""
 
 _STYLE: dict[Any, Any] = {
