@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from reports.load import Results
     from reports.trend_page import Section
 
-__all__ = ["Report", "write_report"]
+__all__ = ["PAGE", "Report", "write_report"]
+
+PAGE = "report.html"
+"""Name of the page in the results folder."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +48,17 @@ def write_report(results: Path, history: str = "") -> Report:
     from reports.document import to_json
     from reports.load import load_results
     from reports.page import to_html
-    from reports.statistics import summarize
+    from reports.statistics import analyse
     from reports.tables import to_csv, to_text, write_parquet
 
     loaded = load_results(results)
-    summary = summarize(loaded)
+    analysis = analyse(loaded)
+    summary = analysis.summary
     page, csv, parquet, json = (
-        loaded.folder / name
-        for name in ("report.html", "summary.csv", "figures.parquet", "report.json")
+        loaded.folder / name for name in (PAGE, "summary.csv", "figures.parquet", "report.json")
     )
     trend, trouble = _remembered(loaded, summary, history) if history else (None, "")
-    _replace(page, lambda draft: _write(draft, to_html(loaded, summary, trend)))
+    _replace(page, lambda draft: _write(draft, to_html(loaded, analysis, trend)))
     _replace(csv, lambda draft: _write(draft, to_csv(summary)))
     _replace(parquet, lambda draft: write_parquet(summary, draft))
     _replace(json, lambda draft: _write(draft, to_json(loaded, summary)))

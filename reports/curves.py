@@ -11,9 +11,9 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from reports.distributions import Distribution
+from reports.figures import DISTRIBUTED, ERRORS, UNITS, Figure
 from reports.lanes import Picture
 from reports.load import Run
-from reports.statistics import DISTRIBUTED, ERRORS, UNITS, Figure
 from reports.svg import COLOURS, SERIES, drawing, inline
 from reports.tables import plural
 from rig.verdict import Outcome

@@ -1,19 +1,27 @@
 # SPDX-License-Identifier: ISC
 """Results, tables and pictures -> one HTML file that needs no network and no other file."""
 
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
 
+from reports.closeups import closeup
+from reports.curves import curves, series_of
+from reports.lanes import Picture
 from reports.load import Results, Run
-from reports.plots import Picture, histograms, timing_diagram
+from reports.plots import histograms, timing_diagram
+from reports.statistics import Analysis
 from reports.tables import HEADS, RULES, TOO_FEW, counted, latency
+from reports.zoom import Waveform, waveform
 from rig.capture import Capture, ClockKind
 from rig.expectation import Expectation
+from rig.findings import Finding
 from rig.verdict import Outcome, ms
 
 Facts = dict[str, str]
@@ -29,25 +37,41 @@ CLOCKS = {
 
 
 @dataclass(frozen=True)
+class _Failing:
+    """One finding that keeps a run from PASS."""
+
+    anchor: str
+    finding: Finding
+    closeup: Picture | None
+    """None: it is about no moment of the line."""
+
+
+@dataclass(frozen=True)
 class _Section:
     """One run on the page."""
 
     anchor: str
     run: Run
+    failing: list[_Failing]
     timing: Picture
+    zoom: Waveform | None
     spread: list[Picture]
     facts: Facts
     """What is not as for the other runs."""
 
 
-def to_html(results: Results, summary: pd.DataFrame, trend: object = None) -> str:
+def anchor(run: str) -> str:
+    """The id on the page of the run of this name: the same in every report."""
+    return f"run/{run}"
+
+
+def to_html(results: Results, analysis: Analysis, trend: object = None) -> str:
     """The whole page, with what `reports.trend_page.section` made of a history, if there is one."""
     common = results.proofs or results.runs
     shared = _shared([identity(run) for run in common])
     measured = _shared([measurement(run) for run in common])
-    sections = [
-        _section(place, run, shared | measured) for place, run in enumerate(results.runs, 1)
-    ]
+    sections = [_section(run, shared | measured) for run in results.runs]
+    lines, script = series_of(results.proofs), _script()
     return template("page.html.j2").render(
         results=results,
         record=results.runs[0].evidence.run,
@@ -55,7 +79,11 @@ def to_html(results: Results, summary: pd.DataFrame, trend: object = None) -> st
         counted=counted(results),
         proofs=[section for section in sections if not section.run.is_defect],
         defects=[section for section in sections if section.run.is_defect],
-        latency=latency(summary),
+        latency=latency(analysis.summary),
+        lines=lines,
+        curves=curves(lines, analysis.distributions),
+        script=Markup(script),
+        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
         columns=HEADS,
         too_few=TOO_FEW,
         rules=RULES,
@@ -128,12 +156,23 @@ def _heartbeat(capture: Capture) -> str:
     return f"{beat.beats} heartbeats, the latest by {ms(beat.worst_ns)}; stalls: {len(beat.stalls)}"
 
 
-def _section(place: int, run: Run, shared: Facts) -> _Section:
+def _section(run: Run, shared: Facts) -> _Section:
     """A planted defect shows its edges; its errors say nothing about the target."""
     facts = identity(run) | measurement(run)
-    own = {name: value for name, value in facts.items() if shared.get(name) != value}
-    spread = [] if run.is_defect else histograms(run)
-    return _Section(f"run-{place}", run, timing_diagram(run), spread, own)
+    return _Section(
+        anchor=anchor(run.name),
+        run=run,
+        failing=[_failing(run, finding) for finding in run.verdict.not_passed()],
+        timing=timing_diagram(run),
+        zoom=waveform(run),
+        spread=[] if run.is_defect else histograms(run),
+        facts={name: value for name, value in facts.items() if shared.get(name) != value},
+    )
+
+
+def _failing(run: Run, finding: Finding) -> _Failing:
+    place = run.verdict.findings.index(finding) + 1
+    return _Failing(f"{anchor(run.name)}/finding-{place}", finding, closeup(run, finding))
 
 
 def _shared(facts: Iterable[Facts]) -> Facts:
@@ -150,6 +189,11 @@ def _utc(time_ns: int) -> str:
     return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def _script() -> str:
+    """As it stands in the page: the policy of the page lets no other script run."""
+    return (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+
+
 def template(name: str) -> Template:
     """One of the templates beside this module."""
     environment = Environment(
@@ -159,4 +203,5 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["anchor"] = anchor
     return environment.get_template(name)

@@ -4,8 +4,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from reports.lanes import Picture
 from reports.page import template
-from reports.plots import Picture
 from reports.trend import Trend
 from reports.trend_plots import picture
 from reports.trend_table import HEADS, Group, groups, headline, notes, summary

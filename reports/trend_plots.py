@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from reports.changes import LEAST
 from reports.figures import Scale
-from reports.plots import Picture
+from reports.lanes import Picture
 from reports.svg import COLOURS, drawing, inline
 from reports.trend import Series, Trend
 from reports.trend_table import day, release_name, scale_of

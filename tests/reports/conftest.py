@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from reports import write_report
 from rig.capture import (
     Capture,
     Clock,
@@ -237,6 +238,12 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
         return int(ended.value.code or 0)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def suite_html(suite: ResultsFolder) -> Path:
+    """The page of that suite; tests only read it."""
+    return write_report(suite.path).html
 
 
 DATA = Path(__file__).parent.parent / "data"

@@ -5,8 +5,10 @@ from hdrh.histogram import HdrHistogram
 from scipy import stats
 
 from reports.distributions import MOST_POINTS, Distribution, points
+from reports.figures import DISTRIBUTED, Figure
 from reports.load import load_results
-from reports.statistics import DISTRIBUTED, PER_MILLE, Analysis, Figure, analyse
+from reports.order import PER_MILLE
+from reports.statistics import Analysis, analyse
 
 MS = 1_000_000
 

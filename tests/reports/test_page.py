@@ -1,21 +1,21 @@
-import html
 import re
-import shutil
-import subprocess
+from base64 import b64encode
 from collections import Counter
+from hashlib import sha256
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from conftest import Made, ResultsFolder
+from markupsafe import Markup
 
-from reports import write_report
-from reports.figures import Figure
+from reports import closeups, curves, plots, write_report
+from reports.figures import DISTRIBUTED, Figure
 from reports.load import load_results
+from reports.page import anchor
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
-PHONE_PX = 390
 
 
 class Page(HTMLParser):
@@ -46,7 +46,8 @@ class Page(HTMLParser):
             self.faults.append(f"</{tag}> at {self.getpos()} closes something else")
 
     def handle_data(self, data: str) -> None:
-        self.text.append(data)
+        if self.open[-1:] not in (["script"], ["style"]):
+            self.text.append(data)
 
     def _note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
@@ -63,12 +64,20 @@ def counted(attrs: list[tuple[str, str | None]]) -> list[tuple[str, int]]:
 
 
 def page_of(results: ResultsFolder) -> str:
-    return write_report(results.path).html.read_text()
+    """The page with names in place of its pictures, which take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (plots, closeups, curves):
+            patch.setattr(module, "inline", lambda figure, title: named(title))
+        return write_report(results.path).html.read_text()
+
+
+def named(title: str) -> Markup:
+    return Markup('<svg role="img" aria-label="{}"></svg>').format(title)
 
 
 @pytest.fixture(scope="session")
-def suite_page(suite: ResultsFolder) -> str:
-    return page_of(suite)
+def suite_page(suite_html: Path) -> str:
+    return suite_html.read_text()
 
 
 def words(page: Page) -> str:
@@ -80,7 +89,7 @@ def test_the_page_needs_nothing_but_itself(suite_page: str) -> None:
 
     assert page.references
     assert {reference for reference in page.references if not reference.startswith("#")} == set()
-    for outside in ("http", "//", "url(", "@import", "<script", "<link", "src="):
+    for outside in ("http:", "https:", "url(", "@import", "<link", "<img", "src="):
         found = suite_page.replace("url(#", "").count(outside)
         assert found == 0, outside
 
@@ -125,12 +134,73 @@ def test_every_run_figure_and_finding_is_on_the_page(suite: ResultsFolder, suite
         assert figure in shown
 
 
-def test_the_verdict_comes_first(suite_page: str) -> None:
-    shown = words(Page(suite_page))
-    order = ("FAIL bench virtual", "Verdicts", "Planted defects", "Latency", "Runs", "What ran")
+def test_the_verdict_comes_first_then_what_failed(suite_page: str) -> None:
+    headings = re.findall(r"<h[12].*?>(.*?)</h[12]>", suite_page, re.DOTALL)
+    first, *others = [" ".join(re.sub("<[^>]*>", "", heading).split()) for heading in headings]
 
-    places = [shown.index(word) for word in order]
-    assert places == sorted(places)
+    assert first == "FAIL bench virtual"
+    assert others == [
+        "Verdicts",
+        "What keeps it from PASS",
+        "Planted defects: caught / not caught",
+        "Latency",
+        "Distributions",
+        "Runs",
+        "Runs with a planted defect",
+        "What ran",
+        "How it was measured",
+    ]
+
+
+def test_each_run_has_the_id_that_robots_log_links_to(
+    suite: ResultsFolder, suite_page: str
+) -> None:
+    runs = load_results(suite.path).runs
+
+    assert {anchor(run.name) for run in runs} <= set(Page(suite_page).ids)
+    assert "run/led/01-the-led-blinks-ten-times" in Page(suite_page).ids
+
+
+def test_a_run_keeps_its_id_when_others_are_added(results: ResultsFolder) -> None:
+    results.add("Blinks")
+    before = {name for name in Page(page_of(results)).ids if name.startswith("run/")}
+    results.add("Blinks Again")
+
+    assert before < set(Page(page_of(results)).ids)
+
+
+def test_the_verdict_links_to_each_failing_finding_and_its_waveform(
+    results: ResultsFolder,
+) -> None:
+    results.add("Keeps Its On-Time", Made(late_ns=[0] * 5 + [12_000_000]))
+    text = page_of(results)
+    page = Page(text)
+
+    found = [name for name in page.ids if re.search(r"/finding-\d+$", name)]
+    verdicts, failing = text.split('<h2 id="failing">')
+    assert len(found) == 3
+    assert all(f'href="#{name}">' in verdicts for name in found)
+    closeups = failing.split("<h2")[0]
+    for kind, lies in (("on-time", "worst of 10 is 212.000 ms"), ("off-time", "is 288.000 ms")):
+        assert f'aria-label="Waveform of {kind}: Led / Keeps Its On-Time"' in closeups
+        assert lies in words(Page(closeups))
+
+
+def test_a_good_run_has_nothing_that_keeps_it_from_pass(results: ResultsFolder) -> None:
+    results.add("Blinks")
+
+    assert 'id="failing"' not in page_of(results)
+
+
+def test_there_is_a_distribution_for_each_figure_with_the_names_of_the_runs(
+    suite: ResultsFolder, suite_page: str
+) -> None:
+    part = suite_page.split('<h2 id="distributions">')[1].split("<h2")[0]
+    titles = re.findall(r'aria-label="Distribution of ([^",]*)', part)
+
+    assert titles == list(DISTRIBUTED)
+    assert part.count('href="#run/led/') == 6
+    assert "the other 2 runs" in part
 
 
 def test_the_page_says_what_ran_and_how_it_was_measured(suite_page: str) -> None:
@@ -180,7 +250,7 @@ def test_what_differs_is_not_said_of_all(results: ResultsFolder) -> None:
     shown = words(Page(page_of(results)))
 
     assert "Command line" in shown
-    assert "Command line" not in shown[shown.index("What ran") :]
+    assert "Command line" not in shown[shown.rindex("What ran") :]
 
 
 def test_each_run_has_its_own_errors(results: ResultsFolder) -> None:
@@ -221,81 +291,29 @@ def test_names_cannot_inject_markup(results: ResultsFolder) -> None:
     results.add('<script>alert("x")</script> & "quotes"', suite="<b>Led")
     text = page_of(results)
 
-    assert "<script" not in text
+    assert text.count("<script") == 1
     assert "<b>Led" not in text
     assert Page(text).faults == []
     assert "alert" in words(Page(text))
 
 
-def test_the_same_evidence_gives_the_same_page(suite: ResultsFolder, suite_page: str) -> None:
-    assert page_of(suite) == suite_page
+def test_the_same_evidence_gives_the_same_page(results: ResultsFolder) -> None:
+    results.add("Keeps Its On-Time", Made(cycles=4, late_ns=[0] * 5 + [12_000_000]))
+    first, second = (write_report(results.path).html.read_text() for _ in range(2))
+
+    assert first == second
 
 
-def test_ten_tests_fit_into_half_a_megabyte(results: ResultsFolder) -> None:
-    for number in range(10):
-        results.add(f"Blinks {number}", Made(cycles=50, late_ns=[0, 90_000, 30_000] * 30))
-
-    assert len(page_of(results).encode()) < 500_000
+def test_a_page_of_ten_runs_is_below_a_megabyte(suite: ResultsFolder, suite_page: str) -> None:
+    assert len(load_results(suite.path).runs) == 10
+    assert len(suite_page.encode()) < 1_000_000
 
 
-CHECK = """<!doctype html><meta charset="utf-8"><title>waiting</title>
-<iframe style="border:0;width:{width}px;height:800px" srcdoc="{page}"></iframe>
-<script>
-addEventListener("load", () => {{
-  const root = document.querySelector("iframe").contentDocument.documentElement;
-  document.title = `width ${{root.scrollWidth}} of ${{root.clientWidth}}`;
-}});
-</script>"""
+def test_the_only_script_is_the_pages_own(suite_page: str) -> None:
+    (script,) = re.findall(r"<script>(.*?)</script>", suite_page, re.DOTALL)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
 
-QUIET = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
-
-
-def browse(text: str, folder: Path) -> tuple[int, list[str]]:
-    """How wide the page lies in a phone's window, in px, and what the browser complains of."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("chromium is missing: apt-get install chromium")
-    check = folder / "check.html"
-    check.write_text(CHECK.format(width=PHONE_PX, page=html.escape(text)))
-    command = [browser, *QUIET, f"--user-data-dir={folder / 'profile'}", "--enable-logging=stderr"]
-    run = subprocess.run(
-        [*command, "--dump-dom", check.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    found = re.search(r"<title>width (\d+) of 390</title>", run.stdout)
-    assert found, f"the page was not shown: {run.stderr[-500:]}"
-    return int(found[1]), [line for line in run.stderr.splitlines() if "CONSOLE" in line]
-
-
-def test_a_browser_shows_the_page_on_a_phone_without_a_complaint(
-    suite_page: str, tmp_path: Path
-) -> None:
-    width_px, complaints = browse(suite_page, tmp_path)
-
-    assert complaints == []
-    assert width_px == PHONE_PX
-
-
-@pytest.mark.parametrize(
-    ("defect", "is_too_wide", "complains"),
-    [('<p style="width:500px">wide', True, False), ("<script>nonsense()</script>", False, True)],
-)
-def test_the_browser_check_sees_a_defect(
-    tmp_path: Path, defect: str, is_too_wide: bool, complains: bool
-) -> None:
-    width_px, complaints = browse(f"<!doctype html>{defect}", tmp_path)
-
-    assert (width_px > PHONE_PX, bool(complaints)) == (is_too_wide, complains)
+    assert (
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'\">"
+    ) in suite_page
