@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
@@ -129,6 +130,7 @@ class RigLibrary:
             self._unreported += 1
             _log(run)
             session.restore(run.evidence.before)
+        self._show(run)
         return run
 
     @keyword
@@ -277,21 +279,41 @@ class RigLibrary:
         names = [first, *(first.with_name(f"{first.name}-{n}") for n in range(2, 1000))]
         return next(path for path in names if not path.exists())
 
+    def _show(self, run: Run) -> None:
+        """Draw the run into Robot's log, and link to where the report will have it."""
+        from reports import PAGE, load, page  # pandas takes a second, so only when it is needed
+        from reports.log_entry import log_entry
+
+        results, record = self._results or RESULTS, run.evidence.run
+        name = str(run.evidence.folder.relative_to(results))
+        label = f"{record.suite} / {record.test}"
+        link = f"{_from_log(results / PAGE)}#{quote(page.anchor(name))}"
+        shown = load.Run(name, label, run.evidence, run.verdict)
+        logger.info(log_entry(shown, link), html=True)
+        BuiltIn().set_test_documentation(f"[{link}|Timing and latency of this run]", append=True)
+
     def _write_report(self, results: Path) -> None:
-        from reports import write_report  # pandas takes a second, so only when it is needed
+        from reports import write_report  # as above
         from reports.history import default_location
 
         report = write_report(results, default_location())
         logger.console("\n" + report.text)
         if report.trouble:
             logger.warn(report.trouble)
-        link = os.path.relpath(report.html, BuiltIn().get_variable_value("${OUTPUT DIR}"))
-        logger.info(f'<a href="{link}">Latency report</a>', html=True)
+        logger.info(f'<a href="{_from_log(report.html)}">Latency report</a>', html=True)
 
 
 def _where() -> tuple[str, str]:
     variables = BuiltIn().get_variables()
     return variables["${SUITE NAME}"], variables["${TEST NAME}"]
+
+
+def _from_log(path: Path) -> str:
+    """The address of a file as a link in Robot's log has it, wherever the log will lie."""
+    variables = BuiltIn().get_variables()
+    has_log = variables["${LOG FILE}"] != "NONE"
+    folder = Path(variables["${LOG FILE}"]).parent if has_log else variables["${OUTPUT DIR}"]
+    return quote(Path(os.path.relpath(path, folder)).as_posix())
 
 
 def _ns(time: timedelta) -> int:

@@ -10,12 +10,13 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from robot.api import ExecutionResult, SkipExecution, logger
 
 import reports
+from reports import log_entry
 from rig import keywords as module
 from rig.bench import Limits
 from rig.cleanup import Export, GpioState
@@ -284,7 +285,9 @@ class FakeSession:
         self.did.append((*order, *limits.values()))
         if isinstance(order[0], str):
             return self.result
-        record = SimpleNamespace(command=order[0].command, repeats=self.repeats)
+        record = SimpleNamespace(
+            command=order[0].command, repeats=self.repeats, suite="Led", test="LED Blinks"
+        )
         evidence = SimpleNamespace(run=record, before="the state before", folder=order[1])
         order[1].mkdir(parents=True)
         return evidence, Verdict((finding(Kind.COUNT),))
@@ -302,6 +305,29 @@ class FakeSession:
         self.did.append("closed")
 
 
+class FakeRobot:
+    """What a keyword asks Robot Framework, and tells it."""
+
+    variables: ClassVar[dict[str, str]] = {}
+    documentation: ClassVar[list[str]] = []
+
+    def get_variables(self) -> dict[str, str]:
+        return self.variables
+
+    def set_test_documentation(self, text: str, append: bool) -> None:
+        assert append
+        self.documentation.append(text)
+
+
+@pytest.fixture(autouse=True)
+def robot(tmp_path: Path) -> type[FakeRobot]:
+    """Robot Framework, which writes its log into a folder beside that of the results."""
+    log = str(tmp_path / "out" / "log.html")
+    FakeRobot.variables = {"${LOG FILE}": log, "${OUTPUT DIR}": str(tmp_path / "out")}
+    FakeRobot.documentation = []
+    return FakeRobot
+
+
 @pytest.fixture
 def session() -> FakeSession:
     return FakeSession()
@@ -314,6 +340,8 @@ def library(session: FakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "load_bench", lambda path: session.bench)
     monkeypatch.setattr(Session, "open", lambda bench: session)
     monkeypatch.setattr(module, "_where", lambda: ("Led", "LED Blinks"))
+    monkeypatch.setattr(log_entry, "log_entry", lambda run, link: f"{run.name} at {link}")
+    monkeypatch.setattr(module, "BuiltIn", FakeRobot)
     library = RigLibrary()
     library.open_bench("desk.yaml")
     return library
@@ -413,9 +441,7 @@ def test_the_report_says_where_it_lies(
     told: list[str] = []
     html = tmp_path / "results" / "report.html"
     report = SimpleNamespace(text="all well", html=html, trouble="no history today")
-    builtin = SimpleNamespace(get_variable_value=lambda name: str(tmp_path / "out"))
     monkeypatch.setattr(reports, "write_report", lambda path, history: report)
-    monkeypatch.setattr(module, "BuiltIn", lambda: builtin)
     monkeypatch.setattr(logger, "console", told.append)
     monkeypatch.setattr(logger, "info", lambda text, html=False: told.append(text))
     monkeypatch.setattr(logger, "warn", told.append)
@@ -424,6 +450,44 @@ def test_the_report_says_where_it_lies(
     library.close_bench()
     link = '<a href="../results/report.html">Latency report</a>'
     assert told == ["\nall well", "no history today", link]
+
+
+def test_each_run_is_drawn_into_the_log_with_the_way_to_its_part_of_the_report(
+    library: RigLibrary, robot: type[FakeRobot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(logger, "info", lambda text, html=False: told.append(text) if html else 0)
+    runs = [library.run_led_unikernel(*BLINK) for _ in range(2)]
+    results = runs[0].evidence.folder.parents[1].name
+    names = ["led/led-blinks", "led/led-blinks-2"]
+    links = [f"../results/{results}/report.html#run/{name}" for name in names]
+    assert told == [f"{name} at {link}" for name, link in zip(names, links, strict=True)]
+    wanted = [f"[{link}|Timing and latency of this run]" for link in links]
+    assert robot.documentation == wanted
+
+
+@pytest.mark.parametrize(
+    ("log", "results", "link"),
+    [
+        ("out/log.html", "results/one", "../results/one/r.html"),
+        ("out/deep/down/log.html", "results/one", "../../../results/one/r.html"),
+        ("log.html", "results/one", "results/one/r.html"),
+        ("out/log.html", "out/results", "results/r.html"),
+        ("out/log.html", "elsewhere/a b#c", "../elsewhere/a%20b%23c/r.html"),
+        ("NONE", "results/one", "../results/one/r.html"),
+    ],
+)
+def test_the_way_from_the_log_is_right_wherever_log_and_results_lie(
+    robot: type[FakeRobot],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    log: str,
+    results: str,
+    link: str,
+) -> None:
+    monkeypatch.setattr(module, "BuiltIn", robot)
+    robot.variables["${LOG FILE}"] = log if log == "NONE" else str(tmp_path / log)
+    assert module._from_log(tmp_path / results / "r.html") == link
 
 
 def test_a_bench_that_cannot_be_opened_is_not_open(
