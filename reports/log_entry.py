@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from markupsafe import Markup, escape
 
+from reports.figures import Figure
 from reports.load import Results, Run
 from reports.plots import timing_diagram
-from reports.statistics import Figure, summarize
+from reports.statistics import summarize
 from reports.tables import HEADS, Row, latency
 
 KEY_FIGURES = (
