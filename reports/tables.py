@@ -6,7 +6,7 @@ without a terminal.
 """
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
@@ -140,12 +140,22 @@ def _heading(label: str, repeats: int) -> str:
     return f"{label} (repeated {plural(repeats, 'time')}: the bench had stalled)"
 
 
+def in_fitting_unit(unit: str, numbers: Sequence[float]) -> tuple[str, tuple[str, ...]]:
+    """Numbers in `unit` as people read them: a unit that fits the largest, and `-` for NaN."""
+    scale = Scale.fitting(unit, numbers)
+    return scale.unit, tuple(number(value / scale.size, scale.decimals) for value in numbers)
+
+
+def aligned(first: str, cells: Iterable[str], widths: list[int]) -> str:
+    """A line of a table: what it is about, and its cells to the right."""
+    numbers = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+    return "  ".join([first.ljust(widths[0]), *numbers])
+
+
 def _cells(record: dict[Hashable, Any]) -> tuple[str, ...]:
     """The numbers of one row, all in one unit."""
-    numbers = {column: record[column] for column in COLUMNS[1:]}
-    scale = Scale.fitting(record["unit"], numbers.values())
-    shown = (number(value / scale.size, scale.decimals) for value in numbers.values())
-    return (scale.unit, str(record["count"]), *shown)
+    unit, shown = in_fitting_unit(record["unit"], [record[column] for column in COLUMNS[1:]])
+    return (unit, str(record["count"]), *shown)
 
 
 def _section(title: str, lines: Iterable[str]) -> str:
@@ -168,14 +178,14 @@ def _defects(runs: Iterable[Run]) -> Iterator[str]:
 def _findings(run: Run) -> Iterator[str]:
     """What keeps a run from PASS, one finding a line."""
     for finding in run.verdict.not_passed():
-        yield _wrapped(f"{finding.outcome} {finding.kind}: {finding.text}", 16)
+        yield wrapped(f"{finding.outcome} {finding.kind}: {finding.text}", 16)
 
 
 def _problem(problem: str) -> str:
-    return _wrapped(problem, 2)
+    return wrapped(problem, 2)
 
 
-def _wrapped(text: str, indent: int) -> str:
+def wrapped(text: str, indent: int) -> str:
     """Wrapped between words only, so that a path can be copied; a unit stays by its number."""
     return fill(
         _UNIT.sub("\N{NO-BREAK SPACE}", text),
@@ -192,11 +202,11 @@ def _latency(table: Latency) -> Iterator[str]:
     if not table.groups:
         return
     widths = _widths(table)
-    yield _aligned("Latency", HEADS, widths)
+    yield aligned("Latency", HEADS, widths)
     for name, rows in table.groups:
         yield f"  {name}"
         for row in rows:
-            yield _aligned(_marked(row), row.cells, widths)
+            yield aligned(_marked(row), row.cells, widths)
     yield f"  -    {TOO_FEW}"
     for place, note in enumerate(table.notes, 1):
         yield f"  [{place}]  {note}"
@@ -211,8 +221,3 @@ def _marked(row: Row) -> str:
 def _widths(table: Latency) -> list[int]:
     rows = [(_marked(row), *row.cells) for _, rows in table.groups for row in rows]
     return [max(map(len, column)) for column in zip(("Latency", *HEADS), *rows, strict=True)]
-
-
-def _aligned(first: str, cells: Iterable[str], widths: list[int]) -> str:
-    numbers = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-    return "  ".join([first.ljust(widths[0]), *numbers])

@@ -8,6 +8,7 @@ _STYLES = {
     "FAIL": "bold red",
     "NOT CAUGHT": "bold red",
     "WRONG": "bold red",
+    "WORSE": "bold red",
     "INCONCLUSIVE": "bold yellow",
 }
 

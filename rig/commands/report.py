@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from rig.commands.compare import compare
 from rig.commands.history import HistoryOption, location, store
 from rig.commands.printing import print_coloured
 from rig.commands.progress import progress
@@ -56,5 +57,6 @@ def write(results: Results = Path("results"), history: HistoryOption = None) -> 
         print(f"rig: {report.trouble}", file=sys.stderr)
 
 
+app.command()(compare)
 app.command()(trend)
 app.command()(store)

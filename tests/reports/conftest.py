@@ -231,8 +231,8 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
 def rig(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs `rig` with these words; returns the exit status."""
 
-    def run(*words: str) -> int:
-        monkeypatch.setattr("sys.argv", ["rig", *words])
+    def run(*words: object) -> int:
+        monkeypatch.setattr("sys.argv", ["rig", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             main()
         return int(ended.value.code or 0)
