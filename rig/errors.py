@@ -7,6 +7,7 @@
     │   ├── TargetError         the target does not boot, answer or obey
     │   └── ObserverError       the observer does not see, or its witnesses disagree
     ├── ExpectationError        an expectation file is wrong
+    ├── LimitsError             the release gate's file of limits is wrong
     ├── EvidenceError           an evidence folder or a capture cannot be trusted
     └── HistoryError            the store of past runs cannot be read or written
 
@@ -40,6 +41,10 @@ class ObserverError(BenchError):
 
 class ExpectationError(RigError):
     """An expectation file has an unknown, missing or inconsistent entry."""
+
+
+class LimitsError(RigError):
+    """A file of limits for a release has an unknown, missing or inconsistent entry."""
 
 
 class EvidenceError(RigError):

@@ -10,6 +10,9 @@ _STYLES = {
     "WRONG": "bold red",
     "WORSE": "bold red",
     "INCONCLUSIVE": "bold yellow",
+    "ACCEPTED": "bold green",
+    "REJECTED": "bold red",
+    "UNDECIDED": "bold yellow",
 }
 
 

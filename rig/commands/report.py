@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from rig.commands.compare import compare
+from rig.commands.gate import gate
 from rig.commands.history import HistoryOption, location, store
 from rig.commands.printing import print_coloured
 from rig.commands.progress import progress
@@ -58,5 +59,6 @@ def write(results: Results = Path("results"), history: HistoryOption = None) -> 
 
 
 app.command()(compare)
+app.command()(gate)
 app.command()(trend)
 app.command()(store)

@@ -10,8 +10,8 @@ import pandas as pd
 from conftest import Made, ResultsFolder
 
 from reports.compare import Side, read_side
+from reports.figures import Figure
 from reports.load import Run
-from reports.statistics import Figure
 
 TEST = "Every Run"
 NAME = "Acceptance / Every Run"

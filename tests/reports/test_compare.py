@@ -39,7 +39,7 @@ from reports.compare import (
     unlike_benches,
 )
 from reports.compare_tables import COLUMNS, to_csv, to_json, to_text
-from reports.statistics import Figure
+from reports.figures import Figure
 from rig.capture import ClockKind
 from rig.verdict import Outcome
 
