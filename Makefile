@@ -29,6 +29,9 @@ CREATECLUSTER := /etc/postgresql-common/createcluster
 PYTHON := .venv/bin/python
 ROBOT := .venv/bin/robot $(if $(BENCH),--variable BENCH:$(BENCH))
 RUN ?= $(lastword $(sort $(wildcard results/2*/)))
+# What a release has to pass, and how long. LENGTH=short only tries the way there.
+LENGTH := release
+SUITES := Led Refusals Cleanup Confinement Timing Acceptance
 SCRIPTS := .ci/run rig/pi/init rig/pi-network/etc/network-up
 
 SHELL := /bin/bash
@@ -44,6 +47,13 @@ help: ## list the targets
 led: image tender ## prove the LED unikernel on the bench: build, boot, blink, judge, report
 	$(Q)$(ROBOT) --outputdir results/robot robot/led.robot
 
+.PHONY: acceptance
+acceptance: image tender ## run the suites at release length, decide on the release (BASELINE=results/... of the last)
+	$(Q)$(ROBOT) --variable LENGTH:$(LENGTH) $(addprefix --suite ,$(SUITES)) \
+	--outputdir results/acceptance-$(LENGTH) robot || [ $$? -le 250 ]
+	$(Q).venv/bin/rig report gate results --robot results/acceptance-$(LENGTH)/output.xml \
+	$(if $(BASELINE),--baseline $(BASELINE))
+
 .PHONY: test
 test: images tender test-setup ## run every check and test, and add them up
 	$(Q)$(PYTHON) tests/run_all.py test-python lint+test-tender+test-robot+test-newer-kernel+test-two-boards
@@ -58,12 +68,13 @@ test-tender: tender test-setup ## only the tests of tender and unikernels
 
 .PHONY: test-robot
 test-robot: image tender ## only the Robot suites, on the bench
-	$(Q)$(ROBOT) --outputdir results/robot --xunit $(CURDIR)/results/tests/test-robot.xml robot
+	$(Q)$(ROBOT) --exclude release --outputdir results/robot \
+	--xunit $(CURDIR)/results/tests/test-robot.xml robot
 
 .PHONY: test-newer-kernel
 test-newer-kernel: images tender ## only the Robot suites, on a kernel that counts GPIO lines from 512
-	$(Q)$(ROBOT) --variable BENCH:benches/virtual-6.12.yaml --outputdir results/robot-newer-kernel \
-	--xunit $(CURDIR)/results/tests/test-newer-kernel.xml robot
+	$(Q)$(ROBOT) --variable BENCH:benches/virtual-6.12.yaml --exclude release \
+	--outputdir results/robot-newer-kernel --xunit $(CURDIR)/results/tests/test-newer-kernel.xml robot
 
 .PHONY: test-two-boards
 test-two-boards: images tender ## only the LED suite, observed by the second virtual board
