@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from reports.limits import Limits
 from rig.bench import Bench
 from rig.facts_file import models_in
 from rig.identity import REPOSITORY
@@ -58,6 +59,19 @@ def test_every_key_of_a_bench_file_is_documented() -> None:
     rows = re.findall(r"^\| (`[a-z_.]+`(?:, `[a-z_.]+`)*) \|", _read("benches.md"), re.MULTILINE)
     documented = {key for row in rows for key in re.findall(r"`([a-z_.]+)`", row)}
     assert documented == _keys()
+
+
+def test_every_key_of_the_limits_of_a_release_is_documented() -> None:
+    section = _read("acceptance.md").split("## The limits")[1].split("\n## ")[0]
+    documented = re.findall(r"^\| `(?:benches\.NAME\.)?([a-z_]+)` \|", section, re.MULTILINE)
+    keys = {key.rpartition(".")[2] for key in _keys(Limits)}
+    assert sorted(documented) == sorted(keys | {"limits"})
+
+
+def test_the_comparison_that_is_shown_is_one_that_was_made() -> None:
+    shown = _read("acceptance.md").split("no difference that one can tell:")[1].split("```")[1]
+    made = (REPOSITORY / "tests" / "data" / "compare.txt").read_text()
+    assert [line for line in shown.strip("\n").split("\n") if line not in made.split("\n")] == []
 
 
 def test_every_kind_of_finding_is_documented() -> None:

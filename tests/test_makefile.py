@@ -164,3 +164,15 @@ def test_report_without_a_run_says_how_to_make_one(machine: Machine) -> None:
     done = machine.make("-o", "setup", "report", "RUN=")
     assert done.returncode != 0
     assert "results/ holds no run yet; make one with: make led" in done.stderr
+
+
+def test_acceptance_is_of_release_length_and_stops_where_robot_could_not_run(
+    machine: Machine,
+) -> None:
+    machine.has("uname")
+    run = machine.make("-n", "acceptance", BASELINE="results/old").stdout
+    assert "--variable LENGTH:release" in run
+    assert "|| [ $? -le 250 ]" in run
+    assert "--robot results/acceptance-release/output.xml" in run
+    assert "--baseline results/old" in run
+    assert "--baseline" not in machine.make("-n", "acceptance").stdout
