@@ -6,7 +6,7 @@ The unit of comparison is the run: each gives one value per figure and statistic
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from reports.figures import ONCE_PER_RUN, UNITS, Figure
 from reports.load import Results, Run, load_results
 from reports.shift import ALPHA, holm, least_p, p_beyond, shift, shift_interval
 from reports.statistics import summarize
-from rig.findings import Outcome, ms
+from rig.findings import Outcome, counted, ms
 
 LEAST_RUNS = 8
 """Of one test on each side; with fewer, hardly any difference outlives the correction."""
@@ -31,6 +31,9 @@ runs of a session share."""
 
 STATISTICS = ("median", "p95")
 """Of the samples of one run: what is typical, and how far the tail reaches."""
+
+_BY_GUEST = (Figure.CALL_LATENESS, Figure.ROUND_TRIP)
+"""What the guest's own counter measured, so that no observer is uncertain about it."""
 
 _LIKE = ("board", "kernel", "machine", "gpio_chip")
 """What two targets must have in common."""
@@ -63,6 +66,13 @@ class Side:
             tests.setdefault(test_name(record.suite, record.test), []).append(run)
         return tests
 
+    def conclusive(self) -> "Side":
+        """The same without INCONCLUSIVE runs: what is odd about their figures may be the bench."""
+        kept = tuple(run for run in self.results.runs if not _is_doubtful(run))
+        names = {"", *(run.name for run in kept)}
+        summary = self.summary[self.summary["run"].isin(names)]
+        return Side(replace(self.results, runs=kept), summary)
+
     def rows(self, test: str, figure: Figure) -> pd.DataFrame:
         """The summary of one figure: a row for each run of this test."""
         return self._rows.get((test, str(figure)), self.summary.iloc[:0])
@@ -93,7 +103,7 @@ class Sizes(NamedTuple):
         return self.seen + self.off
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """One statistic of one figure on both sides, in `unit`."""
 
@@ -198,18 +208,9 @@ def compare(baseline: Side, candidate: Side) -> Compared:
     unlike = unlike_benches(baseline, candidate)
     if unlike:
         return Compared(baseline, candidate, (), unlike, ())
-    tests = sorted(baseline.tests.keys() | candidate.tests.keys())
-    rare = {test for test in tests if _is_rare(baseline, test) and _is_rare(candidate, test)}
-    wanted = [test for test in tests if test not in rare]
-    refused = {test: why for test in wanted if (why := why_not(baseline, candidate, test))}
-    pairs = [
-        pair for test in wanted if test not in refused for pair in _pairs(baseline, candidate, test)
-    ]
-    skipped = tuple(_rarely(baseline, candidate, test) for test in sorted(rare))
-    told = (*_lost(baseline, candidate), *(f"{test}: {why}" for test, why in refused.items()))
-    if not pairs and not told:
-        told = (f"no test ran {LEAST_RUNS} times on either side, so nothing can be compared",)
-    return Compared(baseline, candidate, judge_pairs(pairs), told, skipped)
+    lost = tuple(_lost(baseline, candidate))
+    rows, refusals, skipped = _compare(baseline.conclusive(), candidate.conclusive())
+    return Compared(baseline, candidate, rows, (*lost, *refusals), skipped)
 
 
 def judge_pairs(pairs: Sequence[Pair]) -> tuple[Comparison, ...]:
@@ -250,8 +251,9 @@ def sizes(side: Side, test: str, figure: Figure, statistic: str) -> Sizes:
     """One value of each run of a test that has it."""
     rows = side.rows(test, figure)
     seen, off = rows[statistic].to_numpy(float), rows["uncertainty"].to_numpy(float)
-    known = ~np.isnan(seen)
-    off = np.nan_to_num(off, nan=0)  # no observer moves what the guest's own counter measured
+    if figure in _BY_GUEST:
+        off = np.zeros_like(seen)
+    known = ~np.isnan(seen + off)
     return Sizes(np.abs(seen[known]), off[known])
 
 
@@ -291,6 +293,24 @@ def figure_name(figure: Figure, statistic: str) -> str:
     return str(figure) if once else f"{figure}, {statistic.replace('_', '.')}"
 
 
+def _compare(
+    baseline: Side, candidate: Side
+) -> tuple[tuple[Comparison, ...], tuple[str, ...], tuple[str, ...]]:
+    """Rows, refusals and tests that were skipped."""
+    tests = sorted(baseline.tests.keys() | candidate.tests.keys())
+    rare = {test for test in tests if _is_rare(baseline, test) and _is_rare(candidate, test)}
+    wanted = [test for test in tests if test not in rare]
+    refused = {test: why for test in wanted if (why := why_not(baseline, candidate, test))}
+    pairs = [
+        pair for test in wanted if test not in refused for pair in _pairs(baseline, candidate, test)
+    ]
+    skipped = tuple(_rarely(baseline, candidate, test) for test in sorted(rare))
+    told = tuple(f"{test}: {why}" for test, why in refused.items())
+    if not pairs and not told:
+        told = (f"no test ran {LEAST_RUNS} times on either side, so nothing can be compared",)
+    return judge_pairs(pairs), told, skipped
+
+
 def _alike(pairs: Sequence[Pair]) -> Iterable[list[int]]:
     """Places of the pairs that are known, those of as many values together: one call is quick."""
     places: dict[tuple[int, int], list[int]] = {}
@@ -302,9 +322,17 @@ def _alike(pairs: Sequence[Pair]) -> Iterable[list[int]]:
 
 
 def _lost(baseline: Side, candidate: Side) -> Iterator[str]:
-    """Evidence that cannot be used is missing from every figure."""
+    """What is missing from every figure."""
     for name, side in (("baseline", baseline), ("candidate", candidate)):
         yield from (f"evidence of the {name}: {problem}" for problem in side.results.problems)
+        doubtful = sum(map(_is_doubtful, side.results.proofs))
+        if doubtful:
+            told = f"{doubtful} of {counted(len(side.results.proofs), 'run')} of the {name}"
+            yield f"{told} are INCONCLUSIVE, so their figures do not count"
+
+
+def _is_doubtful(run: Run) -> bool:
+    return run.verdict.outcome is Outcome.INCONCLUSIVE
 
 
 def _pairs(baseline: Side, candidate: Side, test: str) -> Iterator[Pair]:

@@ -8,6 +8,7 @@ outside. UNDECIDED: neither, or something is missing that it takes to tell. The 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -111,9 +112,14 @@ class _Judge:
         yield from self._suites()
         yield from _identity(self.candidate, self.limits)
         for test in self.limits.measured:
-            yield _measured(test, self.candidate.tests.get(test, []), self.limits)
+            yield _measured(test, self._measured.tests.get(test, []), self.limits)
         yield from self._figures()
         yield from self._compared()
+
+    @cached_property
+    def _measured(self) -> Side:
+        """The runs whose figures count."""
+        return self.candidate.conclusive()
 
     def _robot(self) -> Iterator[Check]:
         if self.robot is None:
@@ -153,14 +159,14 @@ class _Judge:
             yield _undecided("limit", "limits", told)
         for test, limit in self._limited():
             if limit.at_most is not None:
-                yield _at_most(self.candidate, test, limit, limit.in_unit_of_figure(limit.at_most))
+                yield _at_most(self._measured, test, limit, limit.in_unit_of_figure(limit.at_most))
 
     def _limited(self) -> list[tuple[str, Limit]]:
         """Each figure that must keep to a limit, of each measured test that ran."""
         return [
             (test, limit)
             for test in self.limits.measured
-            if test in self.candidate.tests
+            if test in self._measured.tests
             for bench in self._benches()
             for limit in bench.limits
         ]
@@ -181,12 +187,12 @@ class _Judge:
         refused = {
             test: why
             for test in self.limits.measured
-            if (why := why_not(baseline, self.candidate, test))
+            if (why := why_not(baseline, self._measured, test))
         }
         for test, why in refused.items():
             yield _undecided("change", f"change of {test}", why)
         pairs = [
-            (pair_of(baseline, self.candidate, test, limit.figure, limit.of), limit)
+            (pair_of(baseline, self._measured, test, limit.figure, limit.of), limit)
             for test, limit in self._limited()
             if limit.worse_by is not None and test not in refused
         ]

@@ -12,6 +12,8 @@ from conftest import Made, ResultsFolder
 from reports.compare import Side, read_side
 from reports.figures import Figure
 from reports.load import Run
+from rig.findings import Finding, Kind
+from rig.verdict import Outcome, Verdict
 
 TEST = "Every Run"
 NAME = "Acceptance / Every Run"
@@ -99,3 +101,11 @@ def with_runs(one: Side, chosen: Sequence[Run]) -> Side:
         record = run.evidence.run
         summary.loc[summary["run"] == run.name, ["suite", "test"]] = record.suite, record.test
     return Side(replace(one.results, runs=tuple(chosen)), summary)
+
+
+def judged(one: Side, outcome: Outcome, place: int = 3) -> Side:
+    """The same results, of which one run has another verdict."""
+    chosen = list(one.results.runs)
+    finding = Finding(Kind.COUNT, outcome, "led went on 11 times", "led")
+    chosen[place] = replace(chosen[place], verdict=Verdict((finding,)))
+    return with_runs(one, chosen)

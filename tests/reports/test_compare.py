@@ -16,6 +16,7 @@ from sides import (
     US,
     altered,
     expecting,
+    judged,
     lacking,
     only,
     runs,
@@ -346,6 +347,31 @@ def test_damaged_evidence_is_no_pass(baseline: Side, equal: Side) -> None:
     assert compare(baseline, damaged).refusals == ("evidence of the candidate: led: damaged",)
     assert compare(damaged, baseline).refusals == ("evidence of the baseline: led: damaged",)
     assert compare(baseline, damaged).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_doubtful_run_does_not_count_and_is_no_pass(baseline: Side, equal: Side) -> None:
+    compared = compare(baseline, judged(equal, Outcome.INCONCLUSIVE))
+
+    assert compared.refusals == (
+        "1 of 10 runs of the candidate are INCONCLUSIVE, so their figures do not count",
+    )
+    assert {one.pair.candidate.seen.size for one in compared.rows} == {9}
+    assert {one.change for one in compared.rows} == {Change.SAME}
+    assert compared.outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_failed_run_counts(baseline: Side, equal: Side) -> None:
+    compared = compare(baseline, judged(equal, Outcome.FAIL))
+
+    assert {one.pair.candidate.seen.size for one in compared.rows} == {10}
+
+
+def test_a_value_of_which_nobody_knows_how_far_it_is_off_is_missing(
+    baseline: Side, equal: Side
+) -> None:
+    unknown = lacking(equal, Figure.ON_ERROR, 1, "uncertainty")
+
+    assert row(compare(baseline, unknown), Figure.ON_ERROR).change is Change.MISSING
 
 
 def test_planted_defects_are_not_compared(baseline: Side, equal: Side) -> None:

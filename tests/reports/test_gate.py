@@ -14,6 +14,7 @@ from sides import (
     NAME,
     altered,
     expecting,
+    judged,
     lacking,
     only,
     runs,
@@ -30,7 +31,6 @@ from reports.gate_tables import to_junit, to_text
 from reports.limits import Limit, Limits, load_limits
 from reports.robot_result import RobotResult, RobotTest, read_robot_result
 from rig.errors import EvidenceError, LimitsError
-from rig.findings import Finding, Kind
 from rig.identity import REPOSITORY
 from rig.verdict import Outcome, Verdict
 from tests.run_all import Count, from_junit
@@ -90,14 +90,6 @@ def reasons(decided: Gate) -> list[tuple[Decision, str]]:
     return [(check.decision, check.name) for check in bad]
 
 
-def judged(one: Side, outcome: Outcome, place: int = 3) -> Side:
-    """The same results, of which one run has another verdict."""
-    chosen = list(one.results.runs)
-    finding = Finding(Kind.COUNT, outcome, "led went on 11 times", "led")
-    chosen[place] = replace(chosen[place], verdict=Verdict((finding,)))
-    return with_runs(one, chosen)
-
-
 def changed(one: Side, place: int, **fields: Any) -> Side:
     """The same results, of which one run recorded something else."""
     chosen = list(one.results.runs)
@@ -136,6 +128,18 @@ def test_a_verdict_without_findings_leaves_it_undecided(good: Side, baseline: Si
     assert reasons(gate(with_runs(good, chosen), baseline)) == [
         (Decision.UNDECIDED, f"verdict of {NAME}")
     ]
+
+
+def test_what_a_doubtful_run_measured_rejects_nothing(good: Side, baseline: Side) -> None:
+    """Nor does it count as a sample: all that made it odd may be the bench."""
+    slow = altered(good, Figure.ROUND_TRIP, 1e6)
+    for place in range(10):
+        slow = judged(slow, Outcome.INCONCLUSIVE, place)
+    decided = gate(slow, baseline)
+
+    assert decided.decision is Decision.UNDECIDED
+    assert (Decision.UNDECIDED, f"samples of {NAME}") in reasons(decided)
+    assert f"change of {NAME}: is missing from the candidate" in to_text(decided)
 
 
 def test_what_rejects_outranks_what_is_undecided(good: Side, baseline: Side) -> None:
