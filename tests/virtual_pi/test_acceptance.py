@@ -23,7 +23,7 @@ def test_a_short_dry_run_goes_all_the_way_and_is_not_accepted(tmp_path: Path) ->
     done = _run("make", "acceptance", *words)
     told = " ".join(done.stdout.split())
 
-    assert "ACCEPTED evidence: 2 runs, all of it whole" in told
+    assert "ACCEPTED evidence: 2 runs, all of it whole" in told, done.stderr
     assert "of 1 test passed" in told
     assert "2 runs of 10 edges or more; 20 of 100 must be" in told
     assert done.stdout.splitlines()[-1].startswith("UNDECIDED: ")
