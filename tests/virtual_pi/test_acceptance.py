@@ -44,5 +44,5 @@ def test_a_short_dry_run_goes_all_the_way_and_is_not_accepted(tmp_path: Path) ->
 
 def _run(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(word) for word in words], cwd=REPOSITORY, capture_output=True, text=True, timeout=300
+        [str(word) for word in words], cwd=REPOSITORY, capture_output=True, text=True, timeout=600
     )
