@@ -98,7 +98,7 @@ def _time_ns(run: Run, finding: Finding) -> int | None:
     if finding.kind is Kind.INITIAL_LEVEL:
         return capture.start_ns
     if finding.kind in _LAST_EDGES:
-        times_ns = capture.of_line(run.evidence.run.expectation.line)["time_ns"]
+        times_ns = capture.of_line(run.pattern.line)["time_ns"]
         return int(times_ns[-1]) if len(times_ns) else zero_ns(run)
     return None
 
@@ -106,7 +106,7 @@ def _time_ns(run: Run, finding: Finding) -> int | None:
 def _line(run: Run, finding: Finding) -> str:
     """That of the finding, if it was observed."""
     known = finding.line in run.evidence.capture.lines
-    return finding.line if finding.line and known else run.evidence.run.expectation.line
+    return finding.line if finding.line and known else run.pattern.line
 
 
 def _panels(line: str, spot: Spot) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ def _draw_cycle(axes: Axes, run: Run, finding: Finding, spot: Spot, lanes: Lanes
 
 
 def _around(run: Run, spot: Spot) -> Window:
-    room_ns = _AROUND * run.evidence.run.expectation.period_ns
+    room_ns = _AROUND * run.pattern.period_ns
     begin_ns = spot.edge_ns if spot.begin_ns is None else spot.begin_ns
     low_ns, high_ns = sorted((begin_ns, spot.edge_ns))
     return Window((low_ns - room_ns) / 1e6, (high_ns + room_ns) / 1e6)

@@ -384,7 +384,9 @@ def _patterns(runs: Sequence[Run]) -> set[str]:
 
 
 def _pattern(run: Run) -> str:
-    wanted = run.evidence.run.expectation
+    if not run.is_timed:
+        return "none: it was ended early"
+    wanted = run.pattern
     end = "on" if wanted.final_level else "off"
     return f"{wanted.cycles} x {ms(wanted.on_ns)} on, {ms(wanted.off_ns)} off, then {end}"
 

@@ -14,9 +14,11 @@ from reports.figures import Figure
 from reports.load import Results, Run
 from reports.statistics import COLUMNS
 from reports.tables import split_notes
+from rig.aftermath import Aftermath
 from rig.evidence import Image
 from rig.expectation import Expectation
 from rig.findings import Kind, Outcome
+from rig.load import Load
 
 Count = Annotated[int, Field(ge=0)]
 Number = float | None
@@ -66,7 +68,11 @@ class RunEntry(_Part):
     target: dict[str, str | int]
     images: dict[str, Image]
     command: str
-    expectation: Expectation
+    expectation: Expectation | Aftermath
+    load: Load
+    """What kept the target busy meanwhile."""
+    ending: str
+    """How the run was ended on purpose; empty: it came to its end."""
     started_ns: int
     """On the rig's clock, since 1970 UTC."""
     git_commit: str

@@ -37,6 +37,9 @@ VARIABLE = "RIG_HISTORY"
 PATIENCE_S = 10
 """So long another writer may hold the history, or a server may take to answer."""
 
+PATTERN = ("cycles", "on_ns", "off_ns", "final_level")
+"""Columns of what was commanded."""
+
 _TABLES = sa.MetaData()
 
 _SCHEMA = sa.Table("history", _TABLES, sa.Column("schema", sa.Text, primary_key=True))
@@ -139,7 +142,7 @@ def records(results: "Results", summary: pd.DataFrame) -> list[Record]:
 
 def _record(folder: str, run: "Run", figures: list[_Row]) -> Record:
     evidence = run.evidence
-    record, capture, expected = evidence.run, evidence.capture, evidence.run.expectation
+    record, capture = evidence.run, evidence.capture
     seal = {"seal": record.seal}
     same = ("suite", "test", "purpose", "repeats", "bench", "bench_sha256", "git_commit")
     row = {
@@ -153,11 +156,8 @@ def _record(folder: str, run: "Run", figures: list[_Row]) -> Record:
         "board": str(record.target.get("board", "unknown")),
         "kernel": str(record.target.get("kernel", "unknown")),
         "clock": str(capture.clock.kind),
-        "line": expected.line,
-        "cycles": expected.cycles,
-        "on_ns": expected.on_ns,
-        "off_ns": expected.off_ns,
-        "final_level": expected.final_level,
+        "line": record.expectation.line,
+        **_pattern(run),
         "tender": record.images["tender"].sha256,
         "unikernel": record.images["unikernel"].sha256,
     }
@@ -168,6 +168,12 @@ def _record(folder: str, run: "Run", figures: list[_Row]) -> Record:
         for name, value in values.items()
     ]
     return Record(row, tuple(seal | figure for figure in figures), tuple(facts))
+
+
+def _pattern(run: "Run") -> _Row:
+    """What was commanded; all 0 for a run that was ended early, which has no pattern."""
+    expected = run.evidence.run.expectation
+    return {name: getattr(expected, name, 0) for name in PATTERN}
 
 
 class History:

@@ -68,12 +68,12 @@ def lanes_of(run: Run, line: str | None = None) -> Lanes:
     The commanded edges are laid from the first observed edge of the LED's line on, so that
     what differs is the rhythm.
     """
-    return Lanes(_commanded(run), _observed(run, line or run.evidence.run.expectation.line))
+    return Lanes(_commanded(run), _observed(run, line or run.pattern.line))
 
 
 def zero_ns(run: Run) -> int:
     """Where the time axis begins, on the observer's clock: the first edge, if there is one."""
-    times_ns = run.evidence.capture.of_line(run.evidence.run.expectation.line)["time_ns"]
+    times_ns = run.evidence.capture.of_line(run.pattern.line)["time_ns"]
     return int(times_ns[0]) if len(times_ns) else run.evidence.capture.start_ns
 
 
@@ -86,7 +86,7 @@ def _observed(run: Run, line: str) -> Levels:
 
 def _commanded(run: Run) -> Levels:
     """What the guest was told to do; the release at the end is the tender's, and not in it."""
-    expected = run.evidence.run.expectation
+    expected = run.pattern
     number = np.arange(expected.commanded)
     times_ms = (number // 2 * expected.period_ns + number % 2 * expected.on_ns) / 1e6
     return Levels(times_ms, 1 - number % 2, 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rig.errors import EvidenceError
 from rig.evidence import PARTIAL, SPOILED, Evidence, read_evidence
+from rig.expectation import Expectation
 from rig.verdict import Outcome, Verdict
 
 _MARKS = ("run.json", "capture.json", "verdict.json")
@@ -25,6 +26,19 @@ class Run:
     evidence: Evidence
     """Without the console, which nobody reads any more and which can be the largest part."""
     verdict: Verdict
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it came to the end of a pattern, so that there are figures of it."""
+        return isinstance(self.evidence.run.expectation, Expectation)
+
+    @property
+    def pattern(self) -> Expectation:
+        """What its pin should have shown. Raises `TypeError` if it is not timed."""
+        expected = self.evidence.run.expectation
+        if not isinstance(expected, Expectation):
+            raise TypeError(f"{self.label} has no pattern")
+        return expected
 
     @property
     def is_defect(self) -> bool:

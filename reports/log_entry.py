@@ -38,11 +38,16 @@ _COLOURS = {
 def log_entry(run: Run, link: str) -> str:
     """HTML to put into the log; `link` leads to the run on the page."""
     style = "; ".join(f"--{name}: {colour}" for name, colour in _COLOURS.items())
-    picture = timing_diagram(run)
-    entry = Markup('<div style="max-width: 60em; {}">{}<p>{}</p>{}{}</div>').format(
-        style, picture.svg, picture.caption, Markup().join(_table(run)), _way(link)
-    )
+    shown = Markup().join([*_picture(run), *_table(run)])
+    entry = Markup('<div style="max-width: 60em; {}">{}{}</div>').format(style, shown, _way(link))
     return str(entry)  # Robot escapes what is no plain text
+
+
+def _picture(run: Run) -> Iterator[Markup]:
+    """Nothing of a run that was ended early: it has no pattern."""
+    if run.is_timed:
+        picture = timing_diagram(run)
+        yield Markup("{}<p>{}</p>").format(picture.svg, picture.caption)
 
 
 def _table(run: Run) -> Iterator[Markup]:

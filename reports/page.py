@@ -19,7 +19,7 @@ from reports.plots import histograms, timing_diagram
 from reports.statistics import Analysis
 from reports.tables import HEADS, RULES, TOO_FEW, counted, latency
 from reports.zoom import Waveform, waveform
-from rig.capture import Capture, ClockKind
+from rig.capture import Capture, Clock, ClockKind
 from rig.expectation import Expectation
 from rig.findings import Finding
 from rig.verdict import Outcome, ms
@@ -53,7 +53,8 @@ class _Section:
     anchor: str
     run: Run
     failing: list[_Failing]
-    timing: Picture
+    timing: Picture | None
+    """None: there is no pattern to draw beside it; nor is there in the next."""
     zoom: Waveform | None
     spread: list[Picture]
     facts: Facts
@@ -71,7 +72,8 @@ def to_html(results: Results, analysis: Analysis, trend: object = None) -> str:
     shared = _shared([identity(run) for run in common])
     measured = _shared([measurement(run) for run in common])
     sections = [_section(run, shared | measured) for run in results.runs]
-    lines, script = series_of(results.proofs), _script()
+    timed = [run for run in results.proofs if run.is_timed]
+    lines, script = series_of(timed), _script()
     return template("page.html.j2").render(
         results=results,
         record=results.runs[0].evidence.run,
@@ -111,22 +113,24 @@ def identity(run: Run) -> Facts:
 
 def measurement(run: Run) -> Facts:
     """How the edges were seen, and how far that can be believed."""
-    capture, expected = run.evidence.capture, run.evidence.run.expectation
-    clock = capture.clock
-    period_ns = expected.period_ns
-    return {
+    capture, clock = run.evidence.capture, run.evidence.capture.clock
+    seen = {
         "Observer's clock": CLOCKS[clock.kind],
         "Resolution": f"{clock.resolution_ns:,} ns",
         "Latency budget": f"a stamp is late by 0 to {ms(clock.latency_ns)}",
         "Rate": f"within {clock.accuracy_ppm:g} ppm",
-        "Uncertainty": f"{ms(clock.interval_uncertainty_ns(period_ns))} for one period",
-        "Limits": _limits(expected),
         "Lines watched": str(len(capture.lines)),
         "Completeness": _completeness(capture),
         "Not seen": "; ".join(unseen.text for unseen in run.verdict.unseen) or "nothing of it",
         "Host": _heartbeat(capture),
         "Runs repeated": str(run.evidence.run.repeats),
     }
+    return seen | (_timing(run.pattern, clock) if run.is_timed else {})
+
+
+def _timing(expected: Expectation, clock: Clock) -> Facts:
+    uncertainty_ns = clock.interval_uncertainty_ns(expected.period_ns)
+    return {"Uncertainty": f"{ms(uncertainty_ns)} for one period", "Limits": _limits(expected)}
 
 
 def _limits(expected: Expectation) -> str:
@@ -163,16 +167,17 @@ def _section(run: Run, shared: Facts) -> _Section:
         anchor=anchor(run.name),
         run=run,
         failing=[_failing(run, finding) for finding in run.verdict.not_passed()],
-        timing=timing_diagram(run),
-        zoom=waveform(run),
-        spread=[] if run.is_defect else histograms(run),
+        timing=timing_diagram(run) if run.is_timed else None,
+        zoom=waveform(run) if run.is_timed else None,
+        spread=histograms(run) if run.is_timed and not run.is_defect else [],
         facts={name: value for name, value in facts.items() if shared.get(name) != value},
     )
 
 
 def _failing(run: Run, finding: Finding) -> _Failing:
     place = run.verdict.findings.index(finding) + 1
-    return _Failing(f"{anchor(run.name)}/finding-{place}", finding, closeup(run, finding))
+    shown = closeup(run, finding) if run.is_timed else None
+    return _Failing(f"{anchor(run.name)}/finding-{place}", finding, shown)
 
 
 def _shared(facts: Iterable[Facts]) -> Facts:

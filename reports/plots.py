@@ -71,19 +71,19 @@ def histograms(run: Run) -> list[Picture]:
 
     A kind of interval without any has no picture.
     """
-    course = Course(run.evidence.capture, run.evidence.run.expectation)
+    course = Course(run.evidence.capture, run.pattern)
     kinds = [intervals for intervals in intervals_of(course) if len(intervals.lengths_ns)]
     return [_histogram(run, intervals.kind, _errors(run, intervals)) for intervals in kinds]
 
 
 def _period_ms(run: Run) -> float:
-    expected = run.evidence.run.expectation
+    expected = run.pattern
     return (expected.on_ns + expected.off_ns) / 1e6
 
 
 def _windows(run: Run, lanes: Lanes) -> list[Window]:
     """What is drawn: everything, or both ends and the cycles around each finding."""
-    cycles, period_ms = run.evidence.run.expectation.cycles, _period_ms(run)
+    cycles, period_ms = run.pattern.cycles, _period_ms(run)
     whole = Window(-0.3 * period_ms, _end_ms(run, lanes))
     if cycles <= ALL_CYCLES:
         return [whole]
@@ -97,7 +97,7 @@ def _windows(run: Run, lanes: Lanes) -> list[Window]:
 
 def _end_ms(run: Run, lanes: Lanes) -> float:
     """A little after the last thing that was commanded or happened."""
-    expected = run.evidence.run.expectation
+    expected = run.pattern
     commanded_ms = lanes.commanded.times_ms[-1] + max(expected.hold_ns, expected.off_ns) / 1e6
     last_ms = lanes.observed.times_ms.max(initial=0.0)
     return float(max(commanded_ms, last_ms + 0.3 * _period_ms(run)))
@@ -147,7 +147,7 @@ def _draw_marks(axes: Axes, run: Run, window: Window) -> None:
 
 
 def _caption(run: Run, lanes: Lanes, windows: list[Window]) -> str:
-    expected, edges = run.evidence.run.expectation, len(lanes.observed.times_ms)
+    expected, edges = run.pattern, len(lanes.observed.times_ms)
     zero = "the first observed edge" if edges else "the start of the capture"
     text = (
         f"Commanded: {expected.cycles} × {expected.on_ns / 1e6:g} ms on, "
@@ -161,7 +161,7 @@ def _caption(run: Run, lanes: Lanes, windows: list[Window]) -> str:
 
 
 def _errors(run: Run, intervals: Intervals) -> _Errors:
-    clock, expected = run.evidence.capture.clock, run.evidence.run.expectation
+    clock, expected = run.evidence.capture.clock, run.pattern
     lengths_ns, nominal_ns = intervals.lengths_ns, intervals.nominal_ns
     uncertainty_ns = clock.interval_uncertainty_ns(int(lengths_ns.max()))
     tolerance_ns = expected.tolerance_of(nominal_ns)

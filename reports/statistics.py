@@ -22,6 +22,7 @@ from reports.load import Results, Run
 from reports.order import PER_MILLE, Values, in_order, median_interval, percentiles
 from reports.tidy import Tables, tidy
 from rig.capture import Clock
+from rig.load import Load
 
 COLUMNS = ("count", "median", "low95", "high95", *PER_MILLE, "max", "uncertainty")
 """The numbers of the summary, in the row's `unit`; missing ones are NaN."""
@@ -61,17 +62,22 @@ class Analysis:
 
 
 def analyse(results: Results) -> Analysis:
-    """Sum up all runs but those with a planted defect, which say nothing about the target."""
+    """Sum up all runs but those with a planted defect, which say nothing about the target.
+
+    Left out are also those that were ended early, and of all runs together those under load.
+    """
     rows: list[_Record] = []
     runs: list[pd.DataFrame] = []
     spread: list[Distribution] = []
-    for run in results.proofs:  # one after the other: their edges need not fit into memory together
+    # One after the other: their edges need not fit into memory together.
+    for run in (run for run in results.proofs if run.is_timed):
         tables = tidy([run])
-        runs.append(tables.runs)
+        if run.evidence.run.load is Load.IDLE:
+            runs.append(tables.runs)
         rows += _rows_of(run, tables)
         spread += _distributions_of(run, tables)
     for together in _alike(runs):
-        rows += _rows_over(together, len(results.proofs))
+        rows += _rows_over(together, len(runs))
     summary = pd.DataFrame(rows, columns=[*IDENTITY, "figure", "unit", *COLUMNS, "note"])
     return Analysis(summary, tuple(spread))
 
@@ -117,7 +123,7 @@ def _distribution(run: str, samples: _Samples) -> Distribution:
 
 def _of_edges(tables: Tables, clock: Clock, run: Run) -> Iterator[_Samples]:
     """The figures of which every edge or hypercall is a sample."""
-    expected = run.evidence.run.expectation
+    expected = run.pattern
     edges, calls = tables.edges, tables.hypercalls
     rises, falls = edges["level"] == 1, edges["level"] == 0
     on_ns, off_ns = _known(edges["length_ns"][rises]), _known(edges["length_ns"][falls])
@@ -159,7 +165,7 @@ def _duty(
     Three stamps, each late by 0 to L: the on-time and the share of the period move the
     result by L / period at most. An error of the clock's rate cancels out.
     """
-    expected = run.evidence.run.expectation
+    expected = run.pattern
     with np.errstate(divide="ignore", invalid="ignore"):
         error = (on_ns / period_ns - expected.on_ns / expected.period_ns) * 100
     stamps_ns = clock.latency_ns + clock.resolution_ns

@@ -102,7 +102,7 @@ class _Observation:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.capture: Capture = run.evidence.capture
-        self.expected: Expectation = run.evidence.run.expectation
+        self.expected: Expectation = run.pattern
 
     @cached_property
     def edges(self) -> Edges:

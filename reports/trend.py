@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 
 from reports.changes import LEAST, change_points
 from reports.figures import Figure
-from reports.history import History, Past
+from reports.history import PATTERN, History, Past
 from reports.order import in_order, median_interval
 
-_PATTERN = ["line", "cycles", "on_ns", "off_ns", "final_level"]
-_IDENTITY = ["suite", "test", "bench", "board", "kernel", "clock", *_PATTERN]
+_IDENTITY = ["suite", "test", "bench", "board", "kernel", "clock", "line", *PATTERN]
 """The columns of a history whose values a series' runs share."""
 _CIRCUMSTANCES = {"tender": "tender", "unikernel": "unikernel", "bench_sha256": "bench file"}
 """Columns that can change together with a figure, and what they are called."""

@@ -39,7 +39,7 @@ class Waveform:
 
 def waveform(run: Run) -> Waveform | None:
     """That of the LED's line; None if it never moved."""
-    capture, expected = run.evidence.capture, run.evidence.run.expectation
+    capture, expected = run.evidence.capture, run.pattern
     edges = Edges.of(capture, expected.line)
     if not len(edges):
         return None

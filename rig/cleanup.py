@@ -2,6 +2,8 @@
 
 A state has two views. `sysfs` is what the target's own kernel says; `registers`
 is what the pin-function registers say, read from outside where a bench can.
+Beside the pins, a state tells what else a run can leave: processes, open files,
+files, and what the kernel complained about.
 """
 
 from collections.abc import Iterator
@@ -44,6 +46,11 @@ class GpioState(BaseModel):
     """Lines in use, as /sys/kernel/debug/gpio lists them; empty if it is not there."""
     functions: dict[str, str] = {}
     """Line name to function, read from the registers; empty if the bench cannot."""
+    leftovers: tuple[str, ...] | None = None
+    """Processes of tenders and loads, what anybody holds open of KVM and GPIO, files that runs
+    make; None if nobody looked."""
+    kernel_log: tuple[str, ...] | None = None
+    """What the kernel said of the level warning and worse; None if that cannot be read."""
 
 
 def judge_cleanup(before: GpioState, after: GpioState) -> Iterator[Finding]:
@@ -58,6 +65,29 @@ def judge_cleanup(before: GpioState, after: GpioState) -> Iterator[Finding]:
         yield from _differences("lines in use", _as_set(before.holders), _as_set(after.holders))
     if before.functions or after.functions:
         yield from _differences("pin functions", before.functions, after.functions)
+    if before.leftovers is not None and after.leftovers is not None:
+        left = _as_set(before.leftovers, "there"), _as_set(after.leftovers, "there")
+        yield from _differences("processes, open files and files", *left)
+
+
+def is_as_before(before: GpioState, after: GpioState) -> bool:
+    """Whether nothing differs that `judge_cleanup` looks at."""
+    return all(finding.outcome is Outcome.PASS for finding in judge_cleanup(before, after))
+
+
+def judge_kernel_log(before: GpioState, after: GpioState) -> Iterator[Finding]:
+    """One finding for each complaint of the kernel's that is new, or one PASS.
+
+    None at all where the log cannot be read.
+    """
+    if before.kernel_log is None or after.kernel_log is None:
+        return
+    known = set(before.kernel_log)
+    new = [line for line in after.kernel_log if line not in known]
+    for line in new:
+        yield Finding(Kind.KERNEL_LOG, Outcome.FAIL, f"kernel log: {line}")
+    if not new:
+        yield Finding(Kind.KERNEL_LOG, Outcome.PASS, "kernel log: no new warning, nothing worse")
 
 
 def judge_release(line: str, number: int, before: GpioState, after: GpioState) -> Iterator[Finding]:
@@ -89,8 +119,8 @@ def _as_text(exports: dict[int, Export]) -> dict[str, str]:
     return {f"gpio{number}": f"{e.direction} {e.value}" for number, e in exports.items()}
 
 
-def _as_set(holders: tuple[str, ...]) -> dict[str, str]:
-    return dict.fromkeys(holders, "held")
+def _as_set(names: tuple[str, ...], state: str = "held") -> dict[str, str]:
+    return dict.fromkeys(names, state)
 
 
 def _differences(view: str, before: dict[str, str], after: dict[str, str]) -> Iterator[Finding]:

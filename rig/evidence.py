@@ -18,7 +18,7 @@ import hashlib
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -27,8 +27,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
-from rig.capture import Capture, read_capture, write_capture
-from rig.cleanup import GpioState, judge_cleanup, judge_release
+from rig.aftermath import Aftermath, judge_aftermath
+from rig.capture import Capture, Instant, read_capture, write_capture
+from rig.cleanup import GpioState, judge_cleanup, judge_kernel_log, judge_release
 from rig.errors import EvidenceError
 from rig.guest import (
     judge_against_pin,
@@ -37,7 +38,8 @@ from rig.guest import (
     judge_records,
     parse_records,
 )
-from rig.verdict import Expectation, Finding, Kind, Verdict, believable, judge, to_json
+from rig.load import Load
+from rig.verdict import Expectation, Finding, Kind, Unseen, Verdict, believable, judge, to_json
 
 PARTIAL = ".partial"
 SPOILED = ".spoiled-"
@@ -68,7 +70,7 @@ class RunRecord(_Record):
     Times are on `clock`, which is the rig's and need not be the observer's.
     """
 
-    schema_: Literal["run/2"] = Field(default="run/2", alias="schema")
+    schema_: Literal["run/3"] = Field(default="run/3", alias="schema")
     suite: str
     test: str
     purpose: Literal["proof", "defect"] = "proof"
@@ -84,10 +86,19 @@ class RunRecord(_Record):
     """The command line that ran on the target."""
     sysfs_number: int | None = None
     """Number of the LED's line in the target's sysfs."""
-    expectation: Expectation
+    expectation: Expectation | Aftermath
+    """How the line should move in a run that comes to its end, or how any other should leave it."""
+    load: Load = Load.IDLE
+    """What kept the target busy meanwhile."""
+    ending: str = ""
+    """How the run was ended on purpose (see rig.endings); empty: it came to its end."""
+    over: Instant | None = None
+    """When that was, on the observer's clock; None if it was not, or if that is not known."""
     console_wanted: tuple[str, ...]
-    exit_wanted: int
-    exit_status: int
+    exit_wanted: int | None
+    """None: nobody was left to see it."""
+    exit_status: int | None
+    """None: nobody saw one; the tender did not end, or the target lost its power."""
     clock: str = "CLOCK_REALTIME of the rig's host, ns since 1970 UTC"
     started_ns: int
     """When the command was sent."""
@@ -119,9 +130,30 @@ class Evidence:
 
     def judge(self) -> Verdict:
         """The verdict on this run: pin, console, exit status, guest record, cleanup."""
-        capture, expected = self.capture, self.run.expectation
+        if isinstance(self.run.expectation, Aftermath):
+            return self._judge_aftermath(self.run.expectation)
+        return self._judge_pattern(self.run.expectation)
+
+    def _judge_pattern(self, expected: Expectation) -> Verdict:
+        capture = self.capture
         pin = judge(capture, expected)
         against_pin = judge_against_pin(self.console, self.guest, capture, expected)
+        return self._with_target(
+            pin,
+            *judge_records(self.console, self.guest),
+            *(believable(finding, capture) for finding in against_pin),
+        )
+
+    def _judge_aftermath(self, expected: Aftermath) -> Verdict:
+        pin = judge_aftermath(self.capture, expected, self.run.over)
+        log = list(judge_kernel_log(self.before, self.after))
+        if log:
+            return self._with_target(pin, *log)
+        unseen = Unseen(Kind.KERNEL_LOG, "the kernel's log cannot be read, or began anew")
+        return self._with_target(replace(pin, unseen=(*pin.unseen, unseen)))
+
+    def _with_target(self, pin: Verdict, *more: Finding) -> Verdict:
+        """What the target's side says, after what the pin said."""
         release = self._release_by_target(pin)
         return Verdict(
             (
@@ -130,8 +162,7 @@ class Evidence:
                 *judge_cleanup(self.before, self.after),
                 *judge_exit_status(self.run.exit_status, self.run.exit_wanted),
                 *judge_console(self.console, self.run.console_wanted),
-                *judge_records(self.console, self.guest),
-                *(believable(finding, capture) for finding in against_pin),
+                *more,
             ),
             tuple(u for u in pin.unseen if not (release and u.kind is Kind.RELEASE)),
         )

@@ -42,8 +42,10 @@ class Kind(StrEnum):
     FINAL_LEVEL = "final-level"
     HOLD_TIME = "hold-time"
     RELEASE = "release"
+    RELEASE_TIME = "release-time"
     FOREIGN = "foreign-pin"
     CLEANUP = "cleanup"
+    KERNEL_LOG = "kernel-log"
     CONSOLE = "console"
     EXIT_STATUS = "exit-status"
     GUEST_RECORD = "guest-record"
@@ -62,6 +64,7 @@ TIMING_KINDS = frozenset(
         Kind.DRIFT,
         Kind.START_LATENCY,
         Kind.HOLD_TIME,
+        Kind.RELEASE_TIME,
         Kind.GUEST_TIMING,
     }
 )

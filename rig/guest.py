@@ -173,8 +173,11 @@ def _has_line(console: str, text: str) -> bool:
     return False
 
 
-def judge_exit_status(status: int, wanted: int) -> Iterator[Finding]:
-    """The tender's exit status, as the target's shell saw it."""
+def judge_exit_status(status: int | None, wanted: int | None) -> Iterator[Finding]:
+    """The tender's exit status, as the target's shell saw it; None if there was none to see."""
+    if wanted is None:
+        return
     outcome = Outcome.PASS if status == wanted else Outcome.FAIL
-    text = f"exit status is {status}, expected {wanted}"
+    told = "missing: the tender did not end" if status is None else status
+    text = f"exit status is {told}, expected {wanted}"
     yield Finding(Kind.EXIT_STATUS, outcome, text, measured=status, limits=(wanted, wanted))

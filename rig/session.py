@@ -3,27 +3,37 @@
 import contextlib
 import hashlib
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
 
+from rig.aftermath import Aftermath
 from rig.bench import Bench
-from rig.cleanup import GpioState
+from rig.capture import Capture, Instant
+from rig.cleanup import GpioState, is_as_before
+from rig.endings import EndedRun, Ending, ending_named
 from rig.errors import ImageError, RigError, TargetError
 from rig.evidence import SPOILED, Evidence, EvidenceFolder, Image, RunRecord
 from rig.identity import git_commit, tool_versions
+from rig.load import Load, loaded
 from rig.observers.base import Observer
 from rig.observers.opening import make_observer
 from rig.observers.qualified import QualifiedObserver
 from rig.qualification import path_of, read_record
 from rig.targets.base import MACHINE, Target
-from rig.targets.linux import find_chip, read_facts, read_gpio_state
+from rig.targets.linux import find_chip, read_facts, read_gpio_state, read_leftovers
 from rig.targets.opening import make_target
-from rig.targets.shell import Result
+from rig.targets.shell import part_of
 from rig.verdict import Expectation, Kind, Outcome, Verdict
 
 DEPLOY_FOLDER = "/opt/rig"
 MOST_REPEATS = 2
+SETTLING_S = 5
+"""What is left of a run that was ended has so long to go; it is then left behind."""
+POLL_S = 0.02
+LOAD_OUTLASTS_S = 60
+PART_BYTES = 16_384
 ELF_MACHINES = {"aarch64": 183, "x86_64": 62}
 """e_machine of an image that can run there (System V ABI)."""
 
@@ -38,11 +48,32 @@ class Order:
     tender: str
     """Name of the image in the bench file; so is `unikernel`."""
     unikernel: str
-    expectation: Expectation
+    expectation: Expectation | Aftermath
     timeout_s: float
     console_wanted: tuple[str, ...] = ("SUCCESS",)
-    exit_wanted: int = 0
+    exit_wanted: int | None = 0
     purpose: Literal["proof", "defect"] = "proof"
+    load: Load = Load.IDLE
+    ending: str = ""
+    """One of `rig.endings.ENDINGS`; empty: the command is run to its end."""
+
+    @property
+    def may_leave_more(self) -> bool:
+        """Whether processes, files and the kernel's log are looked at, which takes a second."""
+        return isinstance(self.expectation, Aftermath) or self.load is not Load.IDLE
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """One run as it was seen."""
+
+    capture: Capture
+    status: int | None
+    console: str
+    started_ns: int
+    ended_ns: int
+    after: GpioState
+    over: Instant | None = None
 
 
 @dataclass
@@ -132,24 +163,116 @@ class Session:
         """Number of a line of this bench in the target's sysfs."""
         return find_chip(self.gpio_state()).base + self.bench.lines[line]
 
-    def _run_once(self, order: Order, folder: Path, repeats: int) -> Evidence:
-        with EvidenceFolder(folder) as evidence:
-            before = self.gpio_state()
-            self.observer.arm()
-            commanded = self.observer.now()
-            try:
-                result = self.target.run(order.command, order.timeout_s)
-            except BaseException:  # what broke first is what a person has to know
-                with contextlib.suppress(RigError):
-                    self.observer.stop()
-                raise
-            sealed = self.observer.stop()
-            capture = replace(sealed, commanded=commanded, outlasts_run=True)
-            after = self.gpio_state()
-            record = self._record(order, result, repeats, before)
-            return evidence.seal(record, capture, result.output, before, after)
+    def state(self) -> GpioState:
+        """The pins now, and all else that a run can leave."""
+        leftovers, kernel_log = read_leftovers(self.target)
+        state = self.gpio_state()
+        return state.model_copy(update={"leftovers": leftovers, "kernel_log": kernel_log})
 
-    def _record(self, order: Order, result: Result, repeats: int, before: GpioState) -> RunRecord:
+    def _run_once(self, order: Order, folder: Path, repeats: int) -> Evidence:
+        read = self.state if order.may_leave_more else self.gpio_state
+        with EvidenceFolder(folder) as evidence:
+            before = read()
+            if order.ending:
+                seen = self._end_early(order, ending_named(order.ending), before)
+            else:
+                seen = self._run_to_its_end(order, read)
+            record = self._record(order, seen, repeats, before)
+            return evidence.seal(record, seen.capture, seen.console, before, seen.after)
+
+    def _run_to_its_end(self, order: Order, read: Callable[[], GpioState]) -> _Observed:
+        longest_s = order.timeout_s + LOAD_OUTLASTS_S
+        with loaded(self.target, order.load, longest_s), self._armed():
+            commanded = self.observer.now()
+            result = self.target.run(order.command, order.timeout_s)
+            over = self.observer.now()
+            sealed = self.observer.stop()
+        capture = replace(sealed, commanded=commanded, outlasts_run=True)
+        times = result.started_ns, result.ended_ns
+        return _Observed(capture, result.status, result.output, *times, read(), over)
+
+    def _end_early(self, order: Order, ending: Ending, before: GpioState) -> _Observed:
+        """Bring an ending about, and watch the line until it is at rest again."""
+        carry_out = self._break_deploy if ending.breaks_deploy else self._break_run
+        started_ns = time.time_ns()
+        with self._armed():
+            commanded = self.observer.now()
+            status, console, over = carry_out(order, ending)
+            ended_ns = time.time_ns()
+            if ending.cuts_power:
+                self._wait_until_dark(order.expectation)
+            else:
+                after = self._settled(before)
+            sealed = self.observer.stop()
+        if ending.cuts_power:  # what a board does while it boots is no matter of the run's
+            self.target.boot_again()
+            after = self.state().model_copy(update={"kernel_log": None})  # it began anew
+        capture = replace(sealed, commanded=commanded, outlasts_run=True)
+        return _Observed(capture, status, console, started_ns, ended_ns, after, over)
+
+    @contextlib.contextmanager
+    def _armed(self) -> Iterator[None]:
+        """A capture that whoever is inside stops; it does not outlive what breaks."""
+        self.observer.arm()
+        try:
+            yield
+        except BaseException:  # what broke first is what a person has to know
+            with contextlib.suppress(RigError):
+                self.observer.stop()
+            raise
+
+    def _break_run(self, order: Order, ending: Ending) -> tuple[int | None, str, Instant | None]:
+        """Start a tender and end it; its exit status and console, and when it was over."""
+        run = EndedRun(self.target)
+        try:
+            console = run.start(order.command)
+            run.be_patient(ending.patience_s)
+            before = self.observer.now()
+            if ending.cuts_power:
+                self._cut_power()
+                return None, console, _between(before, self.observer.now())
+            if ending.command:
+                run.end(ending.command)
+                over = _between(before, self.observer.now())
+                return *run.collect(), over
+            return *run.collect(), self.observer.now()
+        except BaseException:
+            run.abandon()
+            raise
+
+    def _cut_power(self) -> None:
+        power = self.target.power
+        if power is None:
+            raise TargetError(f"{self.bench.file}: nobody can switch the power of this target")
+        power.off()
+
+    def _break_deploy(self, order: Order, ending: Ending) -> tuple[int | None, str, Instant | None]:
+        """Leave half of the tender on its way, as a rig that dies does; then deploy again."""
+        source, path = self.bench.image(order.tender), deployed_path(order.tender)
+        part, shell = part_of(path), self.target.shell
+        shell.send(source.read_bytes()[:PART_BYTES], part)
+        shell.must(f"[ -s {part} ]")
+        self._deploy(order.tender)
+        return ending.status, "", self.observer.now()
+
+    def _settled(self, before: GpioState) -> GpioState:
+        """The state as soon as it is as before, or after `SETTLING_S`."""
+        deadline = time.monotonic() + SETTLING_S
+        while True:
+            after = self.state()
+            if is_as_before(before, after) or time.monotonic() > deadline:
+                return after
+
+    def _wait_until_dark(self, expected: Expectation | Aftermath) -> None:
+        """Until the observer has seen the line fall, or for `SETTLING_S`."""
+        deadline = time.monotonic() + SETTLING_S
+        while time.monotonic() < deadline:
+            edges = [edge for edge in self.observer.peek() if edge.line == expected.line]
+            if edges and edges[-1].level == expected.initial_level:
+                return
+            time.sleep(POLL_S)
+
+    def _record(self, order: Order, seen: _Observed, repeats: int, before: GpioState) -> RunRecord:
         return RunRecord(
             suite=order.suite,
             test=order.test,
@@ -162,11 +285,14 @@ class Session:
             command=order.command,
             sysfs_number=find_chip(before).base + self.bench.lines[order.expectation.line],
             expectation=order.expectation,
+            load=order.load,
+            ending=order.ending,
+            over=seen.over,
             console_wanted=order.console_wanted,
             exit_wanted=order.exit_wanted,
-            exit_status=result.status,
-            started_ns=result.started_ns,
-            ended_ns=result.ended_ns,
+            exit_status=seen.status,
+            started_ns=seen.started_ns,
+            ended_ns=seen.ended_ns,
             git_commit=git_commit(),
             tools={**tool_versions(), **self.target.versions()},
             repeats=repeats,
@@ -184,6 +310,16 @@ class Session:
         deploy_ns = time.monotonic_ns() - started_ns
         relative = str(self.bench.images[name])
         return Image(path=path, source=relative, sha256=wanted, deploy_ns=deploy_ns)
+
+
+def _between(first: Instant | None, last: Instant | None) -> Instant | None:
+    """A moment between two that are known."""
+    if first is None or last is None:
+        return None
+    low_ns = first.time_ns - first.uncertainty_ns
+    high_ns = last.time_ns + last.uncertainty_ns
+    middle_ns = (low_ns + high_ns) // 2
+    return Instant(middle_ns, high_ns - middle_ns)
 
 
 def deployed_path(image: str) -> str:

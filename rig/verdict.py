@@ -33,6 +33,9 @@ __all__ = [
     "believable",
     "compare",
     "judge",
+    "judge_bench",
+    "judge_initial_level",
+    "judge_others",
     "ms",
     "to_json",
 ]
@@ -47,10 +50,9 @@ def judge(capture: Capture, expected: Expectation) -> Verdict:
         raise ValueError(f"the capture has no line {expected.line!r}: {', '.join(capture.lines)}")
     course = Course(capture, expected)
     findings = [
-        *_completeness(course),
-        *_stalls(capture),
-        *_qualification(capture),
-        _initial_level(course),
+        *judge_bench(capture),
+        *_cut_short(course),
+        judge_initial_level(capture, expected.line, expected.initial_level),
         _glitches(course),
         _count(course),
         _freeze(course),
@@ -58,7 +60,7 @@ def judge(capture: Capture, expected: Expectation) -> Verdict:
         *_start_latency(course),
         *_final_level(course),
         *_release(course),
-        *_foreign(course),
+        *judge_others(capture, expected.line, expected.may_move),
     ]
     return Verdict(
         tuple(believable(f, capture) for f in findings), tuple(_unseen(course, findings))
@@ -98,8 +100,14 @@ def _enough_edges(finding: Finding, course: Course) -> Finding:
     return finding.weakened(f"{counted(there, 'edge')}, at least {needed} are needed")
 
 
-def _completeness(course: Course) -> Iterator[Finding]:
-    capture = course.capture
+def judge_bench(capture: Capture) -> Iterator[Finding]:
+    """What the capture itself cannot promise: edges that are missing, a stall, an old budget."""
+    yield from _completeness(capture)
+    yield from _stalls(capture)
+    yield from _qualification(capture)
+
+
+def _completeness(capture: Capture) -> Iterator[Finding]:
     if capture.overrun:
         text = "capture incomplete: the observer's buffer overflowed"
         yield _open(Kind.INCOMPLETE, text)
@@ -111,10 +119,13 @@ def _completeness(course: Course) -> Iterator[Finding]:
         late_ns = capture.start_ns - capture.commanded.time_ns
         text = f"capture incomplete: it begins {ms(late_ns)} after the run was started"
         yield _open(Kind.INCOMPLETE, text, measured=late_ns)
+
+
+def _cut_short(course: Course) -> Iterator[Finding]:
     if course.is_cut_short:
         there = f"{len(course.pattern)} of {course.expected.commanded} commanded edges"
         text = f"capture incomplete: it ends after {there}, and the next could still have come"
-        yield _open(Kind.INCOMPLETE, text, time_ns=capture.end_ns)
+        yield _open(Kind.INCOMPLETE, text, time_ns=course.capture.end_ns)
 
 
 def _open(
@@ -157,9 +168,9 @@ def _qualification(capture: Capture) -> Iterator[Finding]:
     yield Finding(Kind.QUALIFICATION, outcome, text)
 
 
-def _initial_level(course: Course) -> Finding:
-    line, wanted = course.expected.line, course.expected.initial_level
-    level = course.capture.initial_levels[line]
+def judge_initial_level(capture: Capture, line: str, wanted: int) -> Finding:
+    """The level before anything was started."""
+    level = capture.initial_levels[line]
     text = f"{line} was {_word(level)} before the run, expected {_word(wanted)}"
     return judged(Kind.INITIAL_LEVEL, text, line, level, (wanted, wanted))
 
@@ -334,32 +345,26 @@ def _directions(course: Course) -> Finding:
     return judged(Kind.RELEASE, text, line, stray, (0, 0))
 
 
-def _foreign(course: Course) -> Iterator[Finding]:
-    """No other line may move or change its function."""
-    capture, others = course.capture, set(_others(course))
+def judge_others(capture: Capture, line: str, may_move: tuple[str, ...]) -> Iterator[Finding]:
+    """No line but these may move or change its function; nothing if no other was observed."""
+    others = {name for name in capture.lines if name != line and name not in may_move}
     moved = {capture.lines[index] for index in np.unique(capture.edges["line"])}
     guilty = sorted(others & (moved | {change.line for change in capture.modes}))
     for name in guilty:
-        yield _moved(course, name)
+        yield _moved(capture, name)
     if others and not guilty:
         text = f"{counted(len(others), 'other line')} observed, none of them moved"
         yield judged(Kind.FOREIGN, text, None, 0, (0, 0))
 
 
-def _others(course: Course) -> list[str]:
-    """The observed lines that must not move."""
-    expected = course.expected
-    return [n for n in course.capture.lines if n != expected.line and n not in expected.may_move]
-
-
-def _moved(course: Course, name: str) -> Finding:
-    edges, capture = Edges.of(course.capture, name), course.capture
+def _moved(capture: Capture, name: str) -> Finding:
+    edges = Edges.of(capture, name)
     changes = [c for c in capture.modes if c.line == name]
     first_ns = min([*edges.times[:1].tolist(), *(c.time_ns for c in changes[:1])])
     directions = ", then ".join(c.mode for c in changes) or "kept"
     text = (
         f"{name} should not have moved: {counted(len(edges), 'edge')}, direction {directions}, "
-        f"first at {_since_start(course, first_ns)}"
+        f"first at +{ms(first_ns - capture.start_ns)}"
     )
     return Finding(Kind.FOREIGN, Outcome.FAIL, text, name, len(edges), (0, 0), 0, time_ns=first_ns)
 

@@ -49,6 +49,9 @@ GPIO_BASE = 0x3F200000
 GPFSEL0, GPSET0, GPCLR0, GPLEV0 = 0x00, 0x1C, 0x28, 0x34
 MARKER = 0x24
 """A reserved offset: a write there does nothing and shows in the trace."""
+POWER_CUT = 0x30
+"""Another one: written when the board loses its power, which is no write of its own."""
+POWER_IS_CUT = (GPIO_BASE + POWER_CUT, 1)
 PINS = 54
 MODES = ("in", "out", "alt5", "alt4", "alt0", "alt1", "alt2", "alt3")
 """Meaning of the three function-select bits."""
@@ -100,6 +103,14 @@ class GpioModel:
             return self._latch((offset - GPSET0) * 8, value, 1)
         if offset in (GPCLR0, GPCLR0 + 4):
             return self._latch((offset - GPCLR0) * 8, value, 0)
+        return []
+
+    def lose_power(self) -> list[tuple[int, int]]:
+        """Every pin becomes an input. QEMU resets its registers, but drives no line and reports
+        nothing.
+        """
+        self.functions = [0] * PINS
+        self.latches = [0] * PINS
         return []
 
     def _select(self, first: int, value: int) -> None:
@@ -196,11 +207,13 @@ class TraceReader:
             return
         model = self.model
         before = [(model.level(pin), model.functions[pin]) for pin in range(PINS)]
-        reports = model.apply(offset, value)
+        reports = model.lose_power() if offset == POWER_CUT else model.apply(offset, value)
         self.report_stamps += [time_ns] * len(reports)
         self.reports += reports
         for pin, (level, function) in enumerate(before):
-            if model.functions[pin] != function:
+            # A board without power gives up what it drove; no other pin moves by that.
+            is_seen = offset != POWER_CUT or MODES[function] == "out"
+            if model.functions[pin] != function and is_seen:
                 self.modes.append((time_ns, pin, model.mode(pin)))
             if model.level(pin) != level:
                 self.read_delays.append(self._read_ns - time_ns)
@@ -241,6 +254,7 @@ class QemuObserver:
         self._latency_ns = 0
         self._clock_offset_ns = 0
         board.emulator.on_start.append(self._open_qtest)
+        board.emulator.on_power_cut.append(lambda: self._connected().write_register(*POWER_IS_CUT))
 
     def connect(self) -> None:
         """Check that the witnesses agree; QEMU's channels were opened at power-on."""

@@ -14,7 +14,7 @@ from rig.capture import Capture, Edge, Heartbeat, Instant, Stall
 from rig.errors import ObserverError, TargetError
 from rig.observers.gpiozero import AGENT, Budget, GpiozeroObserver, talk_to_agent
 from rig.observers.heartbeat import Heart, cpu_wait_of
-from rig.observers.qemu import GPIO_BASE, MARKER, TraceReader
+from rig.observers.qemu import GPIO_BASE, MARKER, POWER_IS_CUT, TraceReader
 from rig.targets.qemu import Emulator, QTest
 from rig.targets.second_board import SecondBoard
 from rig.targets.shell import Talk
@@ -38,6 +38,7 @@ class Wires:
         self._worst_ns = 0
         self.trace = TraceReader(target.trace, self._carry)
         target.on_start.append(self._attach)
+        target.on_power_cut.append(self._lose_power)
 
     def flush(self) -> int:
         """Wait until all that the target has done so far has arrived at the other end.
@@ -66,6 +67,10 @@ class Wires:
 
     def _attach(self) -> None:
         self._qtest = self._target.qtest(lambda *_: None)
+
+    def _lose_power(self) -> None:
+        if self._qtest:
+            self._qtest.write_register(*POWER_IS_CUT)
 
     def _carry(self, time_ns: int, pin: int, level: int) -> None:
         if pin not in self._pins or self._broken:

@@ -45,6 +45,15 @@ class Target(ABC):
         """What this way to a board is made of, for the record: program -> version."""
 
     @property
+    def power(self) -> Power | None:
+        """The switch between the board and its supply; None if nobody can switch it."""
+        return None
+
+    def boot_again(self) -> None:
+        """From a cut power to a shell, with whatever the board keeps on its disk."""
+        self.open({})
+
+    @property
     @abstractmethod
     def shell(self) -> Shell:
         """The shell on the board. Raises `TargetError` if the target is not open."""

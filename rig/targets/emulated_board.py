@@ -38,6 +38,8 @@ class EmulatedBoard(Target):
 
     def _open_console(self) -> None:
         """Opened while the CPUs are stopped, so that nothing of the boot is lost."""
+        if self._console:
+            self._console.close()
         devices = self.emulator.command("query-chardev")
         pty = next(d["filename"] for d in devices if d["label"] == "con").removeprefix("pty:")
         self._console = Console(serial.Serial(pty, 115200, timeout=0.1, exclusive=True))

@@ -25,6 +25,36 @@ echo state-end
     .replace("do;", "do")
 )
 
+_PROGRAMS = r"/opt/rig/.*\|/memfd:led-guard.*"
+"""What a run starts: images that were deployed, and the tender's guard."""
+_FILES = "/run/solo5-hvt/* /opt/rig/.[!.]* /opt/rig/core* /tmp/rig-*"
+"""What a run can make: records of lines, half a deployment, files of the rig."""
+_LINES_OF_LOG = 20
+"""So many of the newest warnings are kept; more new ones than that are not needed to see one."""
+_OPENED = (
+    r"/dev/kvm\|anon_inode:kvm.*\|/dev/gpiochip.*\|/run/solo5-hvt/.*\|"
+    r"/opt/rig/.*\|/.*/gpio/gpio[0-9]*/.*"
+)
+"""What a run has open. Nobody can hold a lock without having its file open."""
+_STALL = "hrtimer: interrupt took"
+"""The kernel warns so, once, when an emulated board got no time from a busy host."""
+
+# One `ls` for all processes: to start a program for each takes seconds on a small board. `[l]`
+# keeps this command, which stands in its own shell's arguments, from finding itself.
+_LEFT = (
+    "ls -l /proc/[0-9]*/exe 2> /dev/null | "
+    f"sed -n 's#.*/proc/\\([0-9]*\\)/exe -> \\({_PROGRAMS}\\)$#left,process \\1: \\2#p'; "
+    "ls -l /proc/[0-9]*/fd 2> /dev/null | "
+    f"sed -n -e '/^.proc/h' -e '\\# -> \\({_OPENED}\\)$#{{s/.* -> //;G;"
+    "s#\\(.*\\)\\n/proc/\\([0-9]*\\)/fd:#left,open in process \\2: \\1#p}'; "
+    "grep -ls 'rig-[l]oad' /proc/[0-9]*/cmdline | "
+    "sed 's#^/proc/\\([0-9]*\\)/.*#left,process \\1: a load#'; "
+    f'for f in {_FILES}; do [ -e "$f" ] && echo "left,file $f"; done; '
+    "dmesg -r > /dev/null 2>&1 && echo log-there && "
+    f"dmesg -r | sed -n '/{_STALL}/!s/^<[0-4]>/log,/p' | tail -n {_LINES_OF_LOG}; "
+    "echo left-end"
+)
+
 _TOLD = (
     "echo machine,$(uname -m); echo kernel,$(uname -r); "
     "echo board,$(tr -d '\\0' < /proc/device-tree/model); "
@@ -70,6 +100,20 @@ def _state(rows: list[list[str]], functions: dict[str, str]) -> GpioState:
         holders=tuple(f"gpio-{r[1]} ({','.join(r[2:])})" for r in rows if r[0] == "holder"),
         functions=functions,
     )
+
+
+def read_leftovers(target: Runner) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """What runs leave beside the pins, and the warnings in the kernel's log if it can be read.
+
+    They become `GpioState.leftovers` and `GpioState.kernel_log`. Raises `TargetError` if the
+    target does not answer.
+    """
+    output = target.run(_LEFT, timeout_s=30).output
+    rows = [line.split(",", 1) for line in output.splitlines()]
+    if not rows or rows[-1] != ["left-end"]:
+        raise TargetError(f"cannot read what is left on the target; it says: {output[-200:]!r}")
+    log = tuple(row[1] for row in rows if row[0] == "log") if ["log-there"] in rows else None
+    return tuple(sorted({row[1] for row in rows if row[0] == "left"})), log
 
 
 def ask(target: Runner) -> dict[str, str]:

@@ -5,6 +5,7 @@ the rig ends, and is out of reach of a terminal's Ctrl-C so that the rig can end
 it in order.
 """
 
+import asyncio
 import contextlib
 import os
 import re
@@ -42,6 +43,8 @@ class Emulator:
         os.mkfifo(self.trace)
         self.on_start: list[Callable[[], None]] = []
         """Called when QEMU answers and before its first instruction."""
+        self.on_power_cut: list[Callable[[], None]] = []
+        """Called when the power is cut: nothing runs any more, and nothing is reset yet."""
         self._process: subprocess.Popen[bytes] | None = None
         self._qmp: QEMUMonitorProtocol | None = None
 
@@ -83,6 +86,16 @@ class Emulator:
         except (QMPError, OSError, EOFError) as error:
             raise TargetError(f"QMP {name}: {error}{self._last_words()}") from error
 
+    def cut_power(self) -> None:
+        """Stop the machine for good and reset it; the QMP command `cont` starts it afresh."""
+        self.command("stop")
+        for tell in self.on_power_cut:
+            tell()
+        if self._qmp:
+            self._qmp.clear_events()
+        self.command("system_reset")
+        self._wait_for_event("RESET")
+
     def qtest(self, on_irq: Callable[[int, int], None]) -> "QTest":
         """A connection to the qtest socket; `on_irq` gets (output number, level)."""
         return QTest(self.folder / "qtest", on_irq)
@@ -97,6 +110,16 @@ class Emulator:
                 self._qmp.close()
             self._qmp = None
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _wait_for_event(self, name: str) -> None:
+        """The reset is carried out after its command was answered."""
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while self._qmp and (left_s := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(asyncio.TimeoutError):
+                event = self._qmp.pull_event(wait=left_s)
+                if event and event["event"] == name:
+                    return
+        raise TargetError(f"QEMU does not tell of its {name} within {ANSWER_TIMEOUT_S} s")
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or not self.is_running:

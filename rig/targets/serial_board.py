@@ -53,6 +53,17 @@ class SerialBoard(Target):
             self._power.off()
 
     @property
+    def power(self) -> Power | None:
+        """The switch it was given."""
+        return self._power
+
+    def boot_again(self) -> None:
+        """From a cut power to a shell, on a port that is opened afresh."""
+        if self._console:
+            self._console.close()
+        self.open({})
+
+    @property
     def shell(self) -> Console:
         """The shell; a port that vanished is opened again, and the board logged in to."""
         if self._console is None:

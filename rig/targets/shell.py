@@ -18,6 +18,11 @@ _PART = ".rig-part"
 _HASH_TIMEOUT_S = 60
 
 
+def part_of(target: str) -> str:
+    """The temporary name of a file on its way to `target`."""
+    return str(Path(target).with_name(f".{Path(target).name}{_PART}"))
+
+
 class BrokenLineError(TargetError):
     """The line to a target failed, or what arrived is not what was sent; trying again may help."""
 
@@ -110,7 +115,7 @@ class Shell(ABC):
         return result.output
 
     def _install(self, data: bytes, target: str) -> None:
-        part = str(Path(target).with_name(f".{Path(target).name}{_PART}"))
+        part = part_of(target)
         name = shlex.quote(part)
         try:
             self._try_room(len(data), part)

@@ -36,6 +36,11 @@ class SshBoard(Target):
             self._power.off()
 
     @property
+    def power(self) -> Power | None:
+        """The switch it was given."""
+        return self._power
+
+    @property
     def shell(self) -> SshShell:
         """The shell over SSH."""
         if not self._is_open:

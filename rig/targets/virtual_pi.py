@@ -8,8 +8,9 @@ from pathlib import Path
 from rig import bench
 from rig.identity import REPOSITORY
 from rig.image import ensure_image, ensure_network, overlay
+from rig.targets.base import Power
 from rig.targets.emulated_board import EmulatedBoard
-from rig.targets.qemu import QEMU
+from rig.targets.qemu import QEMU, Emulator
 
 TRACE_EVENTS = ("memory_region_ops_write",)
 """What the observer of this board reads (see rig.observers.qemu)."""
@@ -25,6 +26,21 @@ _NETWORK = (
 """Nothing but this host reaches it, on a port that is free, and it reaches nobody."""
 
 
+class _Plug:
+    """The virtual Pi's switch: RAM and pins are lost, what it booted from is not."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    def on(self) -> None:
+        """Let it boot."""
+        self._emulator.command("cont")
+
+    def off(self) -> None:
+        """Cut the power."""
+        self._emulator.cut_power()
+
+
 class VirtualPi(EmulatedBoard):
     """The board of the virtual bench.
 
@@ -38,6 +54,7 @@ class VirtualPi(EmulatedBoard):
         """Nothing runs until `open`."""
         super().__init__()
         self._facts = facts
+        self._plug = _Plug(self.emulator)
 
     def open(self, files: Mapping[str, Path]) -> None:
         """Boot with `files` (path on the target -> file here) and log in.
@@ -50,8 +67,17 @@ class VirtualPi(EmulatedBoard):
         initrd = self.emulator.folder / "initrd.gz"
         initrd.write_bytes(image.initrd.read_bytes() + network + overlay(files))
         self.emulator.start(self._arguments(image.kernel, image.dtb, initrd), TRACE_EVENTS)
+        self.boot_again()
+
+    @property
+    def power(self) -> Power:
+        """Always there."""
+        return self._plug
+
+    def boot_again(self) -> None:
+        """From a machine that is stopped at its first instruction to a shell."""
         self._open_console()
-        self.emulator.command("cont")
+        self._plug.on()
         self.shell.log_in(self._facts.user, self._facts.boot_timeout_s)
 
     @property
