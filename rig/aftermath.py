@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from rig.capture import Capture, Instant, ModeChange
-from rig.course import Edges
+from rig.course import Edges, is_outdated, is_steady
 from rig.expectation import Level, Nanoseconds
 from rig.findings import Finding, Kind, Outcome, Unseen, Verdict, counted, judged, ms
 from rig.verdict import believable, judge_bench, judge_initial_level, judge_others
@@ -49,19 +49,28 @@ def judge_aftermath(capture: Capture, expected: Aftermath, ended: Instant | None
     line = expected.line
     if line not in capture.lines:
         raise ValueError(f"the capture has no line {line!r}: {', '.join(capture.lines)}")
+    release_time = list(_release_time(capture, expected, ended))
     findings = [
-        *judge_bench(capture),
+        *_bench(capture, release_time),
         judge_initial_level(capture, line, expected.initial_level),
         *_count(capture, expected),
         *_level_at_end(capture, expected),
         *_directions(capture, expected),
-        *_release_time(capture, expected, ended),
+        *release_time,
         *judge_others(capture, line, expected.may_move),
     ]
     return Verdict(
         tuple(believable(finding, capture) for finding in findings),
         tuple(_unseen(capture, expected, findings, ended)),
     )
+
+
+def _bench(capture: Capture, release_time: list[Finding]) -> Iterator[Finding]:
+    """A stall makes a release look later, never sooner: it matters where one was late."""
+    was_late = any(finding.outcome is not Outcome.PASS for finding in release_time)
+    for finding in judge_bench(capture):
+        if finding.kind is not Kind.STALL or was_late:
+            yield finding
 
 
 def _count(capture: Capture, expected: Aftermath) -> Iterator[Finding]:
@@ -120,8 +129,17 @@ def _release_time(
     )
     limits = (None, limit_ns)
     finding = judged(Kind.RELEASE_TIME, text, line, measured, limits, uncertainty, time_ns=until_ns)
-    early = released_ns is None and finding.outcome is Outcome.PASS
-    yield finding.weakened("the capture ends too early") if early else finding
+    yield _doubted(finding, capture, was_seen=released_ns is not None)
+
+
+def _doubted(finding: Finding, capture: Capture, *, was_seen: bool) -> Finding:
+    if is_outdated(capture):
+        return finding.weakened("the observer's qualification is too old")
+    if finding.outcome is Outcome.FAIL and not is_steady(capture):
+        return finding.weakened("the bench stalled")
+    if finding.outcome is Outcome.PASS and not was_seen:
+        return finding.weakened("the capture ends too early")
+    return finding
 
 
 def _released_ns(capture: Capture, expected: Aftermath) -> int | None:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from rig.errors import BenchFileError
 from rig.expectation import Milliseconds, TimingLimits, in_ns
 from rig.facts_file import Facts, FactsFile, read_facts_file
+from rig.load import Load
 from rig.samples import MOST_RATE_HZ
 
 LINES_OF_PI = 54
@@ -183,6 +184,20 @@ class SigrokObserver(WiredObserver):
     """Line of this bench -> channel, as the analyzer's case and `sigrok-cli --scan` name it."""
 
 
+class TimingRule(TimingLimits):
+    """Limits that hold for some patterns and loads only; what it leaves out stays as it is."""
+
+    loads: tuple[Load, ...] = tuple(Load)
+    """Loads on the target for which it holds, all if left out."""
+    up_to_ms: Milliseconds | None = None
+    """Longest on-time or off-time, the shorter of the two, for which it holds; any if left out."""
+
+    def fits(self, shortest_ns: int, load: Load) -> bool:
+        """Whether it holds for a pattern whose shorter level takes `shortest_ns`."""
+        short = self.up_to_ms is None or shortest_ns <= in_ns(self.up_to_ms)
+        return short and load in self.loads
+
+
 class Limits(TimingLimits):
     """What this bench can hold; a faster bench has tighter ones."""
 
@@ -192,6 +207,24 @@ class Limits(TimingLimits):
     """A bench that did not run for longer than this cannot judge timing."""
     run_timeout_s: Seconds = 60
     """How much longer than its blinking one run may take."""
+    release_ms: Milliseconds = 500
+    """How long after the end of a run its line may still be driven, the time included in which
+    the rig can say when that end was."""
+    timing: tuple[TimingRule, ...] = ()
+    """Other limits for some patterns and loads; of several that fit, the last one holds."""
+
+    def limits_for(self, shortest_ns: int, load: Load) -> dict[str, Any]:
+        """Fields of an `Expectation` for a pattern whose shorter level takes `shortest_ns`."""
+        limits = self.limits_ns()
+        for rule in self.timing:
+            if rule.fits(shortest_ns, load):
+                limits |= rule.limits_ns()
+        return limits
+
+    @property
+    def release_ns(self) -> int:
+        """`release_ms` in nanoseconds."""
+        return in_ns(self.release_ms)
 
     @property
     def stall_ns(self) -> int:

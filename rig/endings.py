@@ -5,7 +5,6 @@ its own; a process beside it reads its console, and another keeps its exit statu
 """
 
 import contextlib
-import re
 import shlex
 from dataclasses import dataclass
 
@@ -18,10 +17,15 @@ LONGEST_RUN_S = 120
 """A tender is killed after this long, even if the rig that started it is gone."""
 
 _FILES = "/tmp/rig-run"
+_MOST_CONSOLE = 4096
 _LIMIT_S = 30
 _WAIT_TIMEOUT_S = 90
+_SHOW = f"head -c {_MOST_CONSOLE} {_FILES}.console"
+_ABANDON = (
+    f"[ -s {_FILES}.status ] || kill -KILL $(cat {_FILES}.tender {_FILES}.reader) 2> /dev/null; "
+    f"rm -f {_FILES}.*"
+)
 _ABANDON_TIMEOUT_S = 10
-_MOST_CONSOLE = 16_384
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,13 @@ class Ending:
     guest: str
     """Argument of the guest, which switches its LED on and then does this."""
     command: str = ""
-    """For the target's shell, with `$tender` and `$reader` as processes; empty: nothing."""
+    """For the target's shell, with the process `$tender`; empty: nothing."""
     status: int | None = 0
     """Exit status of the tender as a shell sees it; None: nobody is left to see it."""
     patience_s: float = 0
     """How long the guest is given to end by itself before."""
+    reader: str = "cat"
+    """Program that reads the tender's console."""
     cuts_power: bool = False
     breaks_deploy: bool = False
     """No tender is started; half of it is sent, as by a rig that dies, and then all of it."""
@@ -57,7 +63,7 @@ ENDINGS = {
     "SIGKILL": Ending("wait", "kill -KILL $tender", status=137),
     "SIGKILL of the process group": Ending("wait", "kill -KILL -$tender", status=137),
     "SIGSEGV": Ending("wait", "kill -SEGV $tender", status=139),
-    "the console is closed": Ending("print", "kill -KILL $reader", status=141),
+    "the console is closed": Ending("print", status=141, reader="head -n 5"),
     "the power is cut": Ending("wait", status=None, cuts_power=True),
     "a deployment breaks off": Ending("", status=None, breaks_deploy=True),
 }
@@ -81,57 +87,49 @@ class EndedRun:
         """Nothing runs yet."""
         self._target = target
 
-    def start(self, command: str) -> str:
-        """Start a tender and wait until its LED is on, or until it has ended; its console."""
-        tender = shlex.quote(f"echo $$ > {_FILES}.tender; exec {command}")
-        reader = shlex.quote(f"echo $$ > {_FILES}.reader; exec cat > {_FILES}.console")
-        run = f"timeout -s KILL {LONGEST_RUN_S} setsid sh -c {tender} 2>&1"
-        self._shell(
-            f"rm -f {_FILES}.*; "
-            f"({{ {run}; echo $? > {_FILES}.status; }} | sh -c {reader}) "
-            "< /dev/null > /dev/null 2>&1 & "
-            + _until(f"grep -qs {shlex.quote(ON)} {_FILES}.console || [ -e {_FILES}.status ]")
-        )
-        return self._console()
+    def start(self, command: str, ending: Ending) -> str:
+        """Start a tender and wait until its LED is on, or until it has ended; its console.
 
-    def be_patient(self, limit_s: float) -> None:
+        Raises `TargetError` if the target lacks what this needs.
+        """
+        tender = shlex.quote(f"echo $$ > {_FILES}.tender; exec {command}")
+        reader = shlex.quote(f"echo $$ > {_FILES}.reader; exec {ending.reader} > {_FILES}.console")
+        run = f"timeout -s KILL {LONGEST_RUN_S} setsid sh -c {tender} 2>&1"
+        on = f"grep -qs {shlex.quote(ON)} {_FILES}.console"
+        return self._shell(
+            f"command -v setsid && command -v timeout && rm -f {_FILES}.* || exit 1; "
+            f"({{ {run}; echo $? > {_FILES}.status; }} | sh -c {reader}) "
+            f"< /dev/null > /dev/null 2>&1 & {_until(f'{on} || [ -s {_FILES}.status ]')}; {_SHOW}"
+        )
+
+    def wait(self, limit_s: float) -> None:
         """Give the guest this long to end by itself."""
         self._shell(_until(f"[ -s {_FILES}.status ]", limit_s))
 
     def end(self, command: str) -> None:
         """Do to the tender what an ending says. One that has ended already shows in its status."""
-        self._shell(
-            f"tender=$(cat {_FILES}.tender); reader=$(cat {_FILES}.reader); {command}; true"
-        )
+        self._shell(f"tender=$(cat {_FILES}.tender); {command} 2> /dev/null; true")
 
     def collect(self) -> tuple[int | None, str]:
         """Wait for the end: exit status and console. A tender that does not end is killed.
 
         The status is None then.
         """
-        read = f"! kill -0 $(cat {_FILES}.reader) 2> /dev/null"
-        self._shell(_until(f"[ -s {_FILES}.status ] && {read}"))
-        told = self._shell(f"cat {_FILES}.status 2> /dev/null").strip()
-        console = self._console()
-        self.abandon()
-        return (int(told) if told else None), console
+        over = f"[ -s {_FILES}.status ] && ! kill -0 $(cat {_FILES}.reader) 2> /dev/null"
+        show = f"{{ cat {_FILES}.status || echo; }} 2> /dev/null; {_SHOW}; {_ABANDON}"
+        status, _, console = self._shell(f"{_until(over)}; {show}").partition("\n")
+        return (int(status) if status.strip() else None), console
 
     def abandon(self) -> None:
         """Kill what is left of the run, unless it is over, and remove its files."""
         with contextlib.suppress(TargetError):
-            self._shell(
-                f"[ -s {_FILES}.status ] || "
-                f"kill -KILL $(cat {_FILES}.tender {_FILES}.reader) 2> /dev/null; "
-                f"rm -f {_FILES}.*",
-                _ABANDON_TIMEOUT_S,
-            )
+            self._target.run(_ABANDON, _ABANDON_TIMEOUT_S)
 
-    def _console(self) -> str:
-        text = self._shell(f"head -c {_MOST_CONSOLE} {_FILES}.console 2> /dev/null")
-        return re.sub(r"(?m)^\r?\n", "", text)
-
-    def _shell(self, command: str, timeout_s: float = _WAIT_TIMEOUT_S) -> str:
-        return self._target.run(command, timeout_s).output
+    def _shell(self, command: str) -> str:
+        result = self._target.run(command, _WAIT_TIMEOUT_S)
+        if result.status:
+            raise TargetError(f"cannot run and end a tender there: {result.output.strip()}")
+        return result.output
 
 
 def _until(condition: str, limit_s: float = _LIMIT_S) -> str:

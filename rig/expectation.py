@@ -61,6 +61,9 @@ class Expectation(BaseModel):
     """If it is not given: `off_ns`."""
     tolerance_ns: Nanoseconds = 0
     """Largest deviation of one on-time, off-time or period, either way; below both times."""
+    is_coarse: bool = False
+    """The tolerance may be as long as the on-time or the off-time: nothing is too short then.
+    The sequence is judged, and that nothing is too late."""
     tolerance_percent: Percent = 0.0
     """The same, relative. The wider of the two holds; at least one must be given."""
     percentiles_ns: dict[Rank, Nanoseconds] = Field(default_factory=dict)
@@ -104,6 +107,8 @@ class Expectation(BaseModel):
     def _tolerances_tell_good_from_bad(self) -> Self:
         shortest_ns = min(self.on_ns, self.off_ns)
         least_ns = shortest_ns - self.tolerance_of(shortest_ns)
+        if self.is_coarse:
+            return self
         if not self.model_fields_set & {"tolerance_ns", "tolerance_percent"}:
             raise ValueError("a tolerance is missing: an absolute one, one in percent, or both")
         if least_ns <= 0:

@@ -64,7 +64,6 @@ TIMING_KINDS = frozenset(
         Kind.DRIFT,
         Kind.START_LATENCY,
         Kind.HOLD_TIME,
-        Kind.RELEASE_TIME,
         Kind.GUEST_TIMING,
     }
 )

@@ -7,30 +7,67 @@ a bench that does not work is a `BenchError`, and Robot's message starts with it
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from tempfile import NamedTemporaryFile
+from typing import Any, Literal
 from urllib.parse import quote
 
 from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
 from robot.libraries.BuiltIn import BuiltIn
 
+from rig.abilities import Ability, lacks, shortest_pulse_ns
+from rig.aftermath import Aftermath
 from rig.bench import load_bench
+from rig.endings import ON, ending_named
 from rig.errors import BenchError, TargetError
 from rig.evidence import Evidence, folder_name
 from rig.findings import counted
+from rig.hostile import ATTACKS, Attack, promise, script
 from rig.led import Pattern, tender_command
-from rig.session import Order, Session, deployed_path
-from rig.verdict import Finding, Kind, Outcome, Verdict
+from rig.load import Load
+from rig.session import DEPLOY_FOLDER, Order, Session, deployed_path
+from rig.verdict import Expectation, Finding, Kind, Outcome, Verdict, ms
 
 Switch = Literal["off", "on"]
+Backend = Literal["sysfs", "cdev"]
+Length = Literal["short", "release"]
+
+HOSTILE_SCRIPT = f"{DEPLOY_FOLDER}/hostile.sh"
+SLOWEST_CASE_S = 3
+"""A tender that starts and ends takes a tenth of this."""
 
 RESULTS = Path("results")
 
 MOST_RECOVERIES = 3
 """So often in a row a bench that broke is brought up again in vain."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is tried at one length of the suites."""
+
+    blinking_ns: int
+    """How long one pattern takes, as far as the next two allow."""
+    fewest_cycles: int
+    most_cycles: int
+    share: int
+    """One of so many cases is tried of those that are many."""
+    seeds: int
+    """Of random calls."""
+
+    def cycles(self, period_ns: int) -> int:
+        """How often a pattern of this period is repeated."""
+        return max(self.fewest_cycles, min(self.most_cycles, self.blinking_ns // period_ns))
+
+
+LENGTHS: dict[Length, Extent] = {
+    "short": Extent(10**9, 2, 100, 4, 2),
+    "release": Extent(30 * 10**9, 20, 2000, 1, 50),
+}
 
 
 class Run:
@@ -90,6 +127,7 @@ class RigLibrary:
         expected_cycles: int | None = None,
         expected_on: timedelta | None = None,
         tender: str = "tender",
+        unikernel: str = "test_led",
         line: str = "led",
     ) -> Run:
         """Blink the LED on the target and keep the evidence.
@@ -105,33 +143,151 @@ class RigLibrary:
             _ns(off),
             ordered.final_level,
         )
+        limits = self._opened().bench.limits.limits_for(expected.shortest_ns, Load.IDLE)
+        order = self._pattern_order(
+            ordered, expected.expectation(line, **limits), unikernel, tender
+        )
+        return self._run(replace(order, purpose=_purpose(tender, ordered != expected)))
+
+    @keyword
+    def time_led_unikernel(
+        self,
+        period: timedelta,
+        duty: int,
+        load: Load = Load.IDLE,
+        length: Length = "short",
+        *,
+        tender: str = "tender",
+        unikernel: str = "test_led",
+        line: str = "led",
+    ) -> Run:
+        """Blink the LED with a `duty` in percent while the target is under `load`.
+
+        How often follows from `length`: `short` or `release`. The limits are those that the
+        bench file has for such a pattern and load. Where they are wider than a pulse, the
+        sequence is judged and that nothing is too late; the log warns of what is not judged.
+        """
+        period_ns = _ns(period)
+        on_ns = period_ns * duty // 100
+        pattern = Pattern(LENGTHS[length].cycles(period_ns), on_ns, period_ns - on_ns)
+        limits = self._opened().bench.limits.limits_for(pattern.shortest_ns, load)
+        expected = pattern.expectation(line, **_coarse(limits, pattern.shortest_ns))
+        order = self._pattern_order(pattern, expected, unikernel, tender)
+        run = self._run(replace(order, load=load, purpose=_purpose(tender)))
+        if expected.is_coarse:
+            unseen = [u.text for u in run.verdict.unseen if u.kind is Kind.GLITCH]
+            logger.warn(f"{order.test}: judged by sequence and lateness only: {'; '.join(unseen)}")
+        return run
+
+    @keyword
+    def end_led_unikernel(
+        self,
+        ending: str,
+        *,
+        tender: str = "tender",
+        unikernel: str = "test_led_endings",
+        backend: Backend = "sysfs",
+        line: str = "led",
+    ) -> Run:
+        """Switch the LED on, and end the run in the way that `ending` names.
+
+        Meanwhile somebody else has exported another line, which must stay theirs; not where
+        the power is cut, for nobody's export survives that.
+        """
+        how = ending_named(ending)
         bench = self._opened().bench
-        limits = bench.limits
         suite, test = _where()
-        planted = ordered != expected or tender != "tender"
         order = Order(
             suite=suite,
             test=test,
             command=tender_command(
                 deployed_path(tender),
-                deployed_path("test_led"),
+                deployed_path(unikernel),
                 bench.lines[line],
-                ordered.arguments,
+                how.guest,
+                options=f"--led-backend={backend}",
             ),
             tender=tender,
-            unikernel="test_led",
-            expectation=expected.expectation(line, **limits.limits_ns()),
-            timeout_s=ordered.duration_ns / 1e9 + limits.run_timeout_s,
-            console_wanted=(f"test_led: {ordered.arguments}", "SUCCESS"),
-            purpose="defect" if planted else "proof",
+            unikernel=unikernel,
+            expectation=Aftermath(
+                line=line,
+                edges=0 if how.breaks_deploy else 2,
+                is_taken=not how.breaks_deploy,
+                release_ns=bench.limits.release_ns,
+            ),
+            timeout_s=bench.limits.run_timeout_s,
+            console_wanted=() if how.breaks_deploy else (ON,),
+            exit_wanted=how.status,
+            purpose=_purpose(tender),
+            ending=ending,
         )
+        with self._using() as session, _stranger(session, is_there=not how.cuts_power):
+            return self._run(order)
+
+    @keyword
+    def run_hostile_unikernel(
+        self,
+        attack: Attack,
+        length: Length = "short",
+        *,
+        tender: str = "tender",
+        line: str = "led",
+    ) -> Run:
+        """Let a hostile unikernel try its tender, once for each case of an `attack`.
+
+        `short` tries every fourth case of those that are many.
+        """
+        plan = ATTACKS[attack](LENGTHS[length].share, LENGTHS[length].seeds)
+        bench = self._opened().bench
+        suite, test = _where()
+        granted = f"--led:led0={bench.lines[line]} " if plan.moves is not None else ""
+        text = script(DEPLOY_FOLDER, tender, granted + plan.unikernel, plan.cases)
+        order = Order(
+            suite=suite,
+            test=test,
+            command=f"sh {HOSTILE_SCRIPT}",
+            tender=tender,
+            unikernel=plan.unikernel,
+            expectation=Aftermath(
+                line=line,
+                edges=plan.moves or 0,
+                is_taken=None if granted else False,
+                release_ns=bench.limits.release_ns,
+            ),
+            timeout_s=bench.limits.run_timeout_s + len(plan.cases) * SLOWEST_CASE_S,
+            console_wanted=(promise(plan.cases),),
+            purpose=_purpose(tender),
+        )
+        with self._using() as session, _placed(session, text):
+            return self._run(order)
+
+    @keyword
+    def bench_should_be_able_to(self, ability: Ability) -> None:
+        """Skip the test, with the reason, on a bench that is not able to do this."""
         with self._using() as session:
-            run = Run(*session.run(order, self._folder(suite, test)))
-            self._unreported += 1
-            _log(run)
-            session.restore(run.evidence.before)
-        self._show(run)
-        return run
+            reason = lacks(session.bench, session.target, ability)
+        if reason:
+            raise SkipExecution(f"this bench is not able to: {ability}: {reason}")
+
+    @keyword
+    def bench_should_see_pulses_of(self, width: timedelta) -> None:
+        """Skip the test on a bench whose observer may miss a pulse that is so short."""
+        bench = self._opened().bench
+        shortest_ns = shortest_pulse_ns(bench)
+        if _ns(width) < shortest_ns:
+            raise SkipExecution(
+                f"the observer of {bench.file} may miss a pulse below {ms(shortest_ns)}"
+            )
+
+    @keyword
+    def line_should_have_been_given_back(self, run: Run) -> None:
+        """It was off, did what was expected, is off and an input again, and that in time."""
+        _should_pass(run, *_kinds_of(run, Kind.INITIAL_LEVEL, Kind.COUNT, *_RELEASE))
+
+    @keyword
+    def kernel_log_should_be_clean(self, run: Run) -> None:
+        """The target's kernel warned of nothing during the run. Skips where it cannot be read."""
+        _should_pass(run, Kind.KERNEL_LOG)
 
     @keyword
     def led_should_have_blinked_as_commanded(self, run: Run) -> None:
@@ -142,7 +298,8 @@ class RigLibrary:
     @keyword
     def led_should_have_ended(self, run: Run, level: Switch) -> None:
         """Its last commanded level was `level`, held for as long as commanded."""
-        wanted = run.evidence.run.expectation.final_level
+        expected = run.evidence.run.expectation
+        wanted = expected.final_level if isinstance(expected, Expectation) else None
         if wanted != int(level == "on"):
             raise ValueError(f"this run was told to end {'on' if wanted else 'off'}, not {level}")
         _should_pass(run, Kind.FINAL_LEVEL, Kind.HOLD_TIME)
@@ -177,7 +334,7 @@ class RigLibrary:
     @keyword
     def verdict_should_be_pass(self, run: Run) -> None:
         """Everything that was found passes, whatever it is about."""
-        _should_pass(run, *Kind)
+        _should_pass(run, *_kinds_of(run, *Kind))
 
     @keyword
     def defect_should_be_caught(self, run: Run, *kinds: str) -> None:
@@ -204,14 +361,16 @@ class RigLibrary:
     ) -> None:
         """The tender, started with `arguments`, ends at once with `status` and says `messages`.
 
-        Image names in braces stand for where they lie on the target, as in `{test_led}`.
+        Image names in braces stand for where they lie on the target, as in `{test_led}`, and
+        names of lines for their numbers.
         The pins must be as before, as the target says and as the observer reads them.
         """
         with self._using() as session:
             paths = {name: deployed_path(name) for name in session.images}
+            known = {**session.bench.lines, **paths}
             before = session.gpio_state()
             result = session.target.run(
-                f"{paths[tender]} {arguments.format(**paths)} 2>&1", timeout_s=30
+                f"{paths[tender]} {arguments.format(**known)} 2>&1", timeout_s=30
             )
             after = session.gpio_state()
         if result.status != status or not all(text in result.output for text in messages):
@@ -231,6 +390,36 @@ class RigLibrary:
     def unexport_line(self, line: str) -> None:
         """Unexport a line on the target; it must be exported."""
         self._write_number(line, "unexport")
+
+    def _pattern_order(
+        self, ordered: Pattern, expected: Expectation, unikernel: str, tender: str
+    ) -> Order:
+        bench = self._opened().bench
+        suite, test = _where()
+        return Order(
+            suite=suite,
+            test=test,
+            command=tender_command(
+                deployed_path(tender),
+                deployed_path(unikernel),
+                bench.lines[expected.line],
+                ordered.arguments,
+            ),
+            tender=tender,
+            unikernel=unikernel,
+            expectation=expected,
+            timeout_s=ordered.duration_ns / 1e9 + bench.limits.run_timeout_s,
+            console_wanted=(f"test_led: {ordered.arguments}", "SUCCESS"),
+        )
+
+    def _run(self, order: Order) -> Run:
+        with self._using() as session:
+            run = Run(*session.run(order, self._folder(order.suite, order.test)))
+            self._unreported += 1
+            _log(run)
+            session.restore(run.evidence.before)
+        self._show(run)
+        return run
 
     def _write_number(self, line: str, file: str) -> None:
         with self._using() as session:
@@ -337,6 +526,58 @@ def _should_pass(run: Run, *kinds: Kind) -> None:
         raise SkipExecution("; ".join(blind.values()))
 
 
+def _purpose(tender: str, is_planted: bool = False) -> Literal["proof", "defect"]:
+    """A tender by another name has a defect."""
+    return "defect" if is_planted or tender != "tender" else "proof"
+
+
+def _coarse(limits: dict[str, Any], shortest_ns: int) -> dict[str, Any]:
+    """The limits, with what a pulse says to them that is not longer than they are wide."""
+    percent_ns = int(shortest_ns * limits.get("tolerance_percent", 0) / 100)
+    is_coarse = max(limits["tolerance_ns"], percent_ns) >= shortest_ns
+    return limits | {"is_coarse": is_coarse}
+
+
+@contextmanager
+def _stranger(session: Session, *, is_there: bool) -> Iterator[None]:
+    """Somebody else, who has exported a line of their own meanwhile; it stays an input."""
+    if not is_there:
+        yield
+        return
+    number = session.free_line()
+    session.target.shell.must(f"echo {number} > /sys/class/gpio/export")
+    try:
+        yield
+    finally:
+        with suppress(TargetError):  # a bench that broke has told so already
+            session.target.run(f"echo {number} > /sys/class/gpio/unexport")
+
+
+@contextmanager
+def _placed(session: Session, text: str) -> Iterator[None]:
+    """The script of a hostile unikernel, on the target meanwhile."""
+    with NamedTemporaryFile("w", suffix=".sh") as file:
+        file.write(text)
+        file.flush()
+        session.target.put(Path(file.name), HOSTILE_SCRIPT)
+    try:
+        yield
+    finally:
+        with suppress(TargetError):
+            session.target.run(f"rm -f {HOSTILE_SCRIPT}")
+
+
+def _kinds_of(run: Run, *kinds: Kind) -> set[Kind]:
+    """Those of the kinds that a run like this one is judged by."""
+    expected = run.evidence.run.expectation
+    if isinstance(expected, Aftermath):
+        told = {Kind.EXIT_STATUS} if run.evidence.run.exit_wanted is not None else set()
+        told |= {Kind.CONSOLE} if run.evidence.run.console_wanted else set()
+        return set(kinds) & (expected.kinds | told | _NOT_ALWAYS)
+    return set(kinds) - {Kind.RELEASE_TIME, Kind.KERNEL_LOG}
+
+
+_RELEASE = (Kind.RELEASE, Kind.RELEASE_TIME)
 _ONLY_WHEN_BAD = {Kind.INCOMPLETE, Kind.STALL}
 _ONLY_IF_LIMITED = {Kind.DUTY, Kind.JITTER, Kind.START_LATENCY}
 _NOT_ALWAYS = {*_ONLY_WHEN_BAD, *_ONLY_IF_LIMITED, Kind.QUALIFICATION}

@@ -29,6 +29,11 @@ class Pattern:
         """From the first edge to the end of the hold."""
         return self.cycles * (self.on_ns + self.off_ns) + self.off_ns
 
+    @property
+    def shortest_ns(self) -> int:
+        """The shorter of its two times."""
+        return min(self.on_ns, self.off_ns)
+
     def expectation(self, line: str, **limits: Any) -> Expectation:
         """What the pin must show when this pattern is carried out.
 
@@ -46,7 +51,17 @@ class Pattern:
 
 
 def tender_command(
-    tender: str, unikernel: str, line: int, arguments: str, led: str = "led0"
+    tender: str,
+    unikernel: str,
+    line: int,
+    arguments: str,
+    *,
+    led: str = "led0",
+    options: str = "",
 ) -> str:
-    """The target's command line: the tender grants `line` to the unikernel's LED `led`."""
-    return f"{shlex.quote(tender)} --led:{led}={line} -- {shlex.quote(unikernel)} {arguments}"
+    """The target's command line: the tender grants `line` to the unikernel's LED `led`.
+
+    `options` are more options of the tender's.
+    """
+    words = [shlex.quote(tender), options, f"--led:{led}={line}", "--", shlex.quote(unikernel)]
+    return " ".join(word for word in (*words, arguments) if word)

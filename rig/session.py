@@ -32,6 +32,8 @@ MOST_REPEATS = 2
 SETTLING_S = 5
 """What is left of a run that was ended has so long to go; it is then left behind."""
 POLL_S = 0.02
+SPARE_LINES = (27, 26, 24, 23, 22, 17, 16, 6, 5)
+"""Of the header, those that serve no bus: to unexport a line of one would end that."""
 LOAD_OUTLASTS_S = 60
 PART_BYTES = 16_384
 ELF_MACHINES = {"aarch64": 183, "x86_64": 62}
@@ -163,6 +165,22 @@ class Session:
         """Number of a line of this bench in the target's sysfs."""
         return find_chip(self.gpio_state()).base + self.bench.lines[line]
 
+    def free_line(self) -> int:
+        """Number in the target's sysfs of a line that nobody uses, for somebody else to export.
+
+        Raises `TargetError` if there is none.
+        """
+        state, functions = self.clean or self.gpio_state(), self.observer.functions()
+        base, named = find_chip(state).base, set(self.bench.lines.values())
+        used = state.exports.keys() | {
+            int(h.split()[0].removeprefix("gpio-")) for h in state.holders
+        }
+        for line in SPARE_LINES:
+            is_input = functions.get(f"gpio{line}", "in") == "in"
+            if line not in named and base + line not in used and is_input:
+                return base + line
+        raise TargetError(f"none of the lines {SPARE_LINES} is free on the target")
+
     def state(self) -> GpioState:
         """The pins now, and all else that a run can leave."""
         leftovers, kernel_log = read_leftovers(self.target)
@@ -225,8 +243,8 @@ class Session:
         """Start a tender and end it; its exit status and console, and when it was over."""
         run = EndedRun(self.target)
         try:
-            console = run.start(order.command)
-            run.be_patient(ending.patience_s)
+            console = run.start(order.command, ending)
+            run.wait(ending.patience_s)
             before = self.observer.now()
             if ending.cuts_power:
                 self._cut_power()

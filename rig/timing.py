@@ -80,7 +80,8 @@ def _worst(course: Course, intervals: Intervals) -> Finding:
         return _nothing_to_measure(course, intervals.kind)
     nominal_ns = intervals.nominal_ns
     tolerance_ns = expected.tolerance_of(nominal_ns)
-    limits = (nominal_ns - tolerance_ns, nominal_ns + tolerance_ns)
+    low_ns = None if expected.is_coarse else nominal_ns - tolerance_ns
+    limits = (low_ns, nominal_ns + tolerance_ns)
     # The one farther from nominal need not be it: the uncertainty grows with the interval.
     ends = (int(np.argmin(lengths_ns)), int(np.argmax(lengths_ns)))
     return _worst_of(_interval(course, intervals, index, limits, tolerance_ns) for index in ends)
@@ -90,15 +91,16 @@ def _interval(
     course: Course,
     intervals: Intervals,
     index: int,
-    limits: tuple[int, int],
+    limits: tuple[int | None, int],
     tolerance_ns: int,
 ) -> Finding:
     kind, line = intervals.kind, course.expected.line
     measured, edge = int(intervals.lengths_ns[index]), intervals.begin(index)
     uncertainty = course.capture.clock.interval_uncertainty_ns(measured)
+    sign = "+/-" if limits[0] is not None else "or less +"
     text = (
         f"{line} {kind}: worst of {len(intervals.lengths_ns)} is {ms(measured)}, expected "
-        f"{ms(intervals.nominal_ns)} +/- {ms(tolerance_ns)}, uncertainty {ms(uncertainty)}, "
+        f"{ms(intervals.nominal_ns)} {sign} {ms(tolerance_ns)}, uncertainty {ms(uncertainty)}, "
         f"{_place(course, edge)}"
     )
     return judged(kind, text, line, measured, limits, uncertainty, **edge)

@@ -53,7 +53,7 @@ def judge(capture: Capture, expected: Expectation) -> Verdict:
         *judge_bench(capture),
         *_cut_short(course),
         judge_initial_level(capture, expected.line, expected.initial_level),
-        _glitches(course),
+        *_glitches(course),
         _count(course),
         _freeze(course),
         *(_enough_edges(finding, course) for finding in judge_timing(course)),
@@ -175,12 +175,15 @@ def judge_initial_level(capture: Capture, line: str, wanted: int) -> Finding:
     return judged(Kind.INITIAL_LEVEL, text, line, level, (wanted, wanted))
 
 
-def _glitches(course: Course) -> Finding:
+def _glitches(course: Course) -> Iterator[Finding]:
     """No pulse may be shorter than the smallest that counts."""
+    if course.expected.is_coarse:
+        return
     line, smallest_ns = course.expected.line, course.expected.smallest_pulse_ns
     pulse = course.shortest_pulse
     if pulse is None:
-        return Finding(Kind.GLITCH, Outcome.PASS, f"{line} shows no pulse at all", line)
+        yield Finding(Kind.GLITCH, Outcome.PASS, f"{line} shows no pulse at all", line)
+        return
     uncertainty = course.capture.clock.interval_uncertainty_ns(smallest_ns)
     text = (
         f"{line} shows {counted(course.glitches, 'glitch pulse')}, the shortest pulse is "
@@ -190,7 +193,7 @@ def _glitches(course: Course) -> Finding:
     )
     limits = (smallest_ns, None)
     edge = {"seqno": pulse.seqno, "time_ns": pulse.time_ns}
-    return judged(Kind.GLITCH, text, line, pulse.width_ns, limits, uncertainty, **edge)
+    yield judged(Kind.GLITCH, text, line, pulse.width_ns, limits, uncertainty, **edge)
 
 
 def _since_start(course: Course, time_ns: int) -> str:
@@ -270,6 +273,8 @@ def _final_level(course: Course) -> Iterator[Finding]:
     text = f"{expected.line} ended {_word(level)}, expected {_word(wanted)}"
     finding = judged(Kind.FINAL_LEVEL, text, expected.line, level, (wanted, wanted))
     yield finding.weakened(_TOO_SHORT) if course.is_cut_short else finding
+    if expected.is_coarse:
+        return
     began_ns = int(driven.times[-1]) if len(driven) else capture.start_ns
     ends = [_let_go_ns(course), *edges.times[len(driven) : len(driven) + 1].tolist()]
     yield _hold_time(course, began_ns, min(ends))
@@ -381,6 +386,19 @@ def _unseen(course: Course, findings: list[Finding]) -> Iterator[Unseen]:
             Kind.FOREIGN,
             "no other line was observed" + (f" but {free}, free to move" if free else ""),
         )
+    if course.expected.is_coarse:
+        yield from _too_coarse(course.expected)
+
+
+def _too_coarse(expected: Expectation) -> Iterator[Unseen]:
+    """What a tolerance that lets a pulse of no length pass cannot tell."""
+    shortest_ns = min(expected.on_ns, expected.off_ns)
+    why = (
+        f"this bench allows {ms(expected.tolerance_of(shortest_ns))} more or less, so one of "
+        f"{ms(shortest_ns)} cannot be told from none"
+    )
+    yield Unseen(Kind.GLITCH, f"a pulse that is too short: {why}")
+    yield Unseen(Kind.HOLD_TIME, f"a last level that is held too short: {why}")
 
 
 def _word(level: int) -> str:

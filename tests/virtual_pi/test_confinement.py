@@ -8,32 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from rig import hostile
 from rig.bench import Bench
 from rig.capture import Capture
+from rig.hostile import BAD_LED_CALLS, BAD_LED_POINTERS, BLINK, EINVAL, listed, numbers
 from rig.identity import REPOSITORY
 from rig.session import DEPLOY_FOLDER, Session
+from rig.targets.base import MACHINE
 
 BUILT = REPOSITORY / "build" / "tender" / "aarch64"
-CASES = REPOSITORY / "tender" / "tests" / "test_hostile" / "cases"
 DEFECTS = ("opens-a-file", "writes-elsewhere")
 SCRIPT = "/tmp/hostile"
 MANY_RUNS_S = 600
 STALL = "hrtimer: interrupt took"
 """The kernel says so, once, when the emulated board got no time from a busy host."""
-
-REFUSED = "solo5-hvt: invalid guest"
-RUN_CASES = f"""\
-cd {DEPLOY_FOLDER}
-while read -r wanted words; do
-    ./tender --mem=4 $1 --solo5:quiet $words > /tmp/said 2>&1 < /dev/null
-    status=$?
-    case $wanted in
-        0) grep -q SUCCESS /tmp/said ;;
-        1) grep -q '{REFUSED}' /tmp/said ;;
-    esac && [ $status = $wanted ] || echo "$words: $status, not $wanted: $(tail -n 1 /tmp/said)"
-    echo tried
-done << 'END'
-"""
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +39,6 @@ def grant(board: Session) -> str:
     return f"--led:led0={board.bench.lines['led']} test_hostile_led"
 
 
-def numbers(led: bool) -> list[str]:
-    """Every hypercall number, with its status: carried out, an end, or refused."""
-    ends = {1: 0, 2: 0, 3: 0, 8: 9} | ({24: 0} if led else {})
-    words = {2: "0 0", 8: "0 9"}
-    return [f"{ends.get(nr, 1)} call {nr} arg {words.get(nr, '0 0 0 0 0')}" for nr in range(64)]
-
-
-def cases() -> list[str]:
-    """The cases of the table that are for this architecture."""
-    lines = CASES.read_text().splitlines()
-    rows = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
-    return [words for arch, words in rows if arch in ("any", "aarch64")]
-
-
 def kernel_log(board: Session) -> list[str]:
     lines = board.target.run("dmesg").output.splitlines()
     return [line for line in lines if STALL not in line]
@@ -73,12 +47,12 @@ def kernel_log(board: Session) -> list[str]:
 def run_cases(board: Session, options: str, cases: list[str], tmp_path: Path) -> list[str]:
     """Run the tender once for each case; returns what was not as it should be."""
     script = tmp_path / "script"
-    script.write_text(RUN_CASES + "\n".join(cases) + "\nEND\n")
+    script.write_text(hostile.script(DEPLOY_FOLDER, "tender", options, cases))
     board.target.put(script, SCRIPT)
-    result = board.target.run(f"sh {SCRIPT} '{options}'", timeout_s=MANY_RUNS_S)
-    answers = result.output.splitlines()
-    assert answers.count("tried") == len(cases)
-    return [line for line in answers if line != "tried"]
+    result = board.target.run(f"sh {SCRIPT}", timeout_s=MANY_RUNS_S)
+    *wrong, last = result.output.splitlines()
+    assert (result.status == 0) == (last == hostile.promise(cases)) == (not wrong), result.output
+    return wrong
 
 
 def run_observed(
@@ -97,28 +71,19 @@ def run_observed(
 
 def test_guest_without_devices_moves_no_pin(board: Session, tmp_path: Path) -> None:
     before = board.gpio_state()
-    wrong, capture = run_observed(board, "test_hostile", numbers(led=False) + cases(), tmp_path)
+    wrong, capture = run_observed(
+        board, "test_hostile", numbers(led=False) + listed(MACHINE), tmp_path
+    )
     assert wrong == []
     assert list(capture) == []
     assert capture.modes == ()
     assert board.gpio_state() == before
 
 
-BAD_LED_HANDLES = (0, 2, 3, 63, 64, 0x80000001, 0x100000001, 2**63 + 1, 2**64 - 1)
-BAD_LED_VALUES = (2, 0x100, 0x80000001, 0xFFFFFFFF)
-EINVAL = 2
-
-
-def led_set(handle: int, value: int) -> str:
-    """The third and fourth field: `on`, and `ret` as the guest preset it."""
-    return f"call 24 arg {handle:#x} {value | 0x5A << 32:#x}"
-
-
 def test_guest_with_an_led_moves_its_line_only(board: Session, tmp_path: Path) -> None:
     before = board.gpio_state()
-    good = f"0 {led_set(1, 1)} {led_set(1, 0)}"
-    bad = [f"1 call 24 {place}" for place in ("end-8", "end", "0", "0x10000", "text", "rodata")]
-    wrong, capture = run_observed(board, grant(board), [good, *numbers(led=True), *bad], tmp_path)
+    cases = [BLINK, *numbers(led=True), *BAD_LED_POINTERS]
+    wrong, capture = run_observed(board, grant(board), cases, tmp_path)
     assert wrong == []
     assert [(edge.line, edge.level) for edge in capture] == [("led", 1), ("led", 0)]
     assert {change.line for change in capture.modes} == {"led"}
@@ -126,15 +91,14 @@ def test_guest_with_an_led_moves_its_line_only(board: Session, tmp_path: Path) -
 
 
 def test_led_that_is_not_the_guests_is_refused(board: Session, tmp_path: Path) -> None:
-    calls = [led_set(handle, 1) for handle in BAD_LED_HANDLES]
-    calls += [led_set(1, value) for value in BAD_LED_VALUES]
     board.observer.arm()
     result = board.target.run(
-        f"cd {DEPLOY_FOLDER}; ./tender {grant(board)} --solo5:quiet {' '.join(calls)}", timeout_s=60
+        f"cd {DEPLOY_FOLDER}; ./tender {grant(board)} --solo5:quiet {' '.join(BAD_LED_CALLS)}",
+        timeout_s=60,
     )
     capture = board.observer.stop()
     answers = [line.split() for line in result.output.splitlines() if line.startswith("call 24")]
-    assert [int(words[-1], 16) >> 32 for words in answers] == [EINVAL] * len(calls)
+    assert [int(words[-1], 16) >> 32 for words in answers] == [EINVAL] * len(BAD_LED_CALLS)
     assert result.output.endswith("SUCCESS\n")
     assert list(capture) == []
 
