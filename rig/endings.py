@@ -20,6 +20,7 @@ _FILES = "/tmp/rig-run"
 _MOST_CONSOLE = 4096
 _LIMIT_S = 30
 _WAIT_TIMEOUT_S = 90
+_TOOLS = "{ command -v setsid && command -v timeout; } > /dev/null"
 _SHOW = f"head -c {_MOST_CONSOLE} {_FILES}.console"
 _ABANDON = (
     f"[ -s {_FILES}.status ] || kill -KILL $(cat {_FILES}.tender {_FILES}.reader) 2> /dev/null; "
@@ -97,7 +98,7 @@ class EndedRun:
         run = f"timeout -s KILL {LONGEST_RUN_S} setsid sh -c {tender} 2>&1"
         on = f"grep -qs {shlex.quote(ON)} {_FILES}.console"
         return self._shell(
-            f"command -v setsid && command -v timeout && rm -f {_FILES}.* || exit 1; "
+            f"{_TOOLS} || {{ echo it has no setsid or no timeout; exit 1; }}; rm -f {_FILES}.*; "
             f"({{ {run}; echo $? > {_FILES}.status; }} | sh -c {reader}) "
             f"< /dev/null > /dev/null 2>&1 & {_until(f'{on} || [ -s {_FILES}.status ]')}; {_SHOW}"
         )

@@ -28,7 +28,7 @@ while read -r wanted words; do
         1) grep -q '{refused}' {said} ;;
         e) [ $status = 0 ] && status=e
             calls=$(echo $words | grep -o call | wc -l)
-            [ "$(grep -c '^call 24 .*0x0*{einval}[0-9a-f]\\{{8\\}}$' {said})" = $calls ] ;;
+            [ "$(grep -c '^call 24: .*0x{einval}[0-9a-f]\\{{8\\}}$' {said})" = $calls ] ;;
     esac && [ $status = $wanted ] && right=$((right + 1)) \\
         || echo "$words: $status, not $wanted: $(tail -n 1 {said})"
 done << 'END'

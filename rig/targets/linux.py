@@ -45,7 +45,7 @@ _LEFT = (
     "ls -l /proc/[0-9]*/exe 2> /dev/null | "
     f"sed -n 's#.*/proc/\\([0-9]*\\)/exe -> \\({_PROGRAMS}\\)$#left,process \\1: \\2#p'; "
     "ls -l /proc/[0-9]*/fd 2> /dev/null | "
-    f"sed -n -e '/^.proc/h' -e '\\# -> \\({_OPENED}\\)$#{{s/.* -> //;G;"
+    f"sed -n -e '/fd:$/h' -e '\\# -> \\({_OPENED}\\)$#{{s/.* -> //;G;"
     "s#\\(.*\\)\\n/proc/\\([0-9]*\\)/fd:#left,open in process \\2: \\1#p}'; "
     "grep -ls 'rig-[l]oad' /proc/[0-9]*/cmdline | "
     "sed 's#^/proc/\\([0-9]*\\)/.*#left,process \\1: a load#'; "
