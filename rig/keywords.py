@@ -282,7 +282,7 @@ class RigLibrary:
     @keyword
     def line_should_have_been_given_back(self, run: Run) -> None:
         """It was off, did what was expected, is off and an input again, and that in time."""
-        _should_pass(run, *_kinds_of(run, Kind.INITIAL_LEVEL, Kind.COUNT, *_RELEASE))
+        _should_pass(run, Kind.INITIAL_LEVEL, Kind.COUNT, Kind.RELEASE, Kind.RELEASE_TIME)
 
     @keyword
     def kernel_log_should_be_clean(self, run: Run) -> None:
@@ -334,7 +334,7 @@ class RigLibrary:
     @keyword
     def verdict_should_be_pass(self, run: Run) -> None:
         """Everything that was found passes, whatever it is about."""
-        _should_pass(run, *_kinds_of(run, *Kind))
+        _should_pass(run, *Kind, needed=_needed(run))
 
     @keyword
     def defect_should_be_caught(self, run: Run, *kinds: str) -> None:
@@ -509,15 +509,17 @@ def _ns(time: timedelta) -> int:
     return time // timedelta(microseconds=1) * 1000
 
 
-def _should_pass(run: Run, *kinds: Kind) -> None:
+def _should_pass(run: Run, *kinds: Kind, needed: set[Kind] | None = None) -> None:
     """Fail with the findings of these kinds that do not pass; none at all does not pass either.
 
+    Of those that are `needed`, that is; of all, if it is not given.
     Skips the test if all else is good and the observer is blind to one of them.
     """
     findings = run.verdict.of_kind(*kinds)
     bad = [finding for finding in findings if finding.outcome is not Outcome.PASS]
     blind = {unseen.kind: unseen.text for unseen in run.verdict.unseen if unseen.kind in kinds}
-    missing = set(kinds) - {finding.kind for finding in findings} - _NOT_ALWAYS - set(blind)
+    wanted = set(kinds) if needed is None else needed
+    missing = wanted - {finding.kind for finding in findings} - _NOT_ALWAYS - set(blind)
     if bad or missing:
         outcome = Verdict(tuple(bad)).outcome
         nothing = [f"nothing was found out about {kind}" for kind in sorted(missing)]
@@ -567,17 +569,15 @@ def _placed(session: Session, text: str) -> Iterator[None]:
             session.target.run(f"rm -f {HOSTILE_SCRIPT}")
 
 
-def _kinds_of(run: Run, *kinds: Kind) -> set[Kind]:
-    """Those of the kinds that a run like this one is judged by."""
-    expected = run.evidence.run.expectation
-    if isinstance(expected, Aftermath):
-        told = {Kind.EXIT_STATUS} if run.evidence.run.exit_wanted is not None else set()
-        told |= {Kind.CONSOLE} if run.evidence.run.console_wanted else set()
-        return set(kinds) & (expected.kinds | told | _NOT_ALWAYS)
-    return set(kinds) - {Kind.RELEASE_TIME, Kind.KERNEL_LOG}
+def _needed(run: Run) -> set[Kind]:
+    """What a verdict on such a run must have found something out about."""
+    record, expected = run.evidence.run, run.evidence.run.expectation
+    if not isinstance(expected, Aftermath):
+        return set(Kind) - {Kind.RELEASE_TIME, Kind.KERNEL_LOG}
+    told = {Kind.EXIT_STATUS} if record.exit_wanted is not None else set()
+    return {*expected.kinds, *told, *({Kind.CONSOLE} if record.console_wanted else set())}
 
 
-_RELEASE = (Kind.RELEASE, Kind.RELEASE_TIME)
 _ONLY_WHEN_BAD = {Kind.INCOMPLETE, Kind.STALL}
 _ONLY_IF_LIMITED = {Kind.DUTY, Kind.JITTER, Kind.START_LATENCY}
 _NOT_ALWAYS = {*_ONLY_WHEN_BAD, *_ONLY_IF_LIMITED, Kind.QUALIFICATION}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rig.bench import Bench, GpiozeroObserver, load_bench
+from rig.bench import Bench, GpiozeroObserver, Limits, load_bench
 from rig.errors import BenchFileError
+from rig.load import Load
 
 GOOD = """\
 name: desk
@@ -301,3 +302,36 @@ def test_every_bench_of_the_project_loads(path: Path) -> None:
 
 def test_the_bench_of_the_suites_is_among_them() -> None:
     assert "virtual.yaml" in {path.name for path in BENCHES}
+
+
+# Limits for some patterns and loads.
+
+RULES = Limits.model_validate(
+    {
+        "tolerance_ms": 60,
+        "stall_ms": 30,
+        "jitter_ms": 50,
+        "timing": [
+            {"up_to_ms": 5, "tolerance_ms": 9},
+            {"loads": ["cpu", "io"], "drift_ms": 70},
+            {"loads": ["cpu"], "up_to_ms": 5, "tolerance_ms": 10},
+        ],
+    }
+)
+PLAIN = {"tolerance_ns": 60_000_000, "jitter_ns": 50_000_000}
+
+
+@pytest.mark.parametrize(
+    ("shortest_ns", "load", "limits"),
+    [
+        (5_000_001, Load.IDLE, {}),
+        (5_000_000, Load.IDLE, {"tolerance_ns": 9_000_000}),
+        (5_000_001, Load.IO, {"drift_ns": 70_000_000}),
+        (5_000_000, Load.CPU, {"tolerance_ns": 10_000_000, "drift_ns": 70_000_000}),
+        (1, Load.INTERRUPTS, {"tolerance_ns": 9_000_000}),
+    ],
+)
+def test_the_last_rule_that_fits_holds(
+    shortest_ns: int, load: Load, limits: dict[str, int]
+) -> None:
+    assert RULES.limits_for(shortest_ns, load) == PLAIN | limits

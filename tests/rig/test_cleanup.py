@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from rig.cleanup import Chip, Export, GpioState, judge_cleanup, judge_release
+from rig.cleanup import (
+    Chip,
+    Export,
+    GpioState,
+    is_as_before,
+    judge_cleanup,
+    judge_kernel_log,
+    judge_release,
+)
 from rig.verdict import Kind, Outcome
 
 CHIP = Chip(label="pinctrl-bcm2835", base=458, ngpio=54)
@@ -170,3 +178,47 @@ def test_a_line_that_was_in_use_and_still_is_counts_as_given_back() -> None:
     (finding,) = judge_release("led", 462, STATE, STATE)
     assert finding.outcome is Outcome.PASS
     assert "was exported in 1, gpio-462 (sysfs) before the run" in finding.text
+
+
+# What is left beside the pins.
+
+LEFT = changed(leftovers=("file /opt/rig/.keep",), kernel_log=("[1.0] old",))
+
+
+def left(*names: str) -> GpioState:
+    return LEFT.model_copy(update={"leftovers": (*(LEFT.leftovers or ()), *names)})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "process 12: /opt/rig/tender",
+        "open in process 12: /run/solo5-hvt/gpio483",
+        "file /run/solo5-hvt/gpio483",
+    ],
+)
+def test_whatever_is_left_beside_the_pins_is_named(name: str) -> None:
+    assert texts(LEFT, left(name), Outcome.FAIL) == [
+        f"processes, open files and files: {name} was not there before the run, is there after it"
+    ]
+    assert not is_as_before(LEFT, left(name))
+
+
+def test_what_was_there_before_is_not_left_behind() -> None:
+    assert is_as_before(LEFT, LEFT)
+    assert "processes, open files and files: all 1 as before the run" in texts(
+        LEFT, LEFT, Outcome.PASS
+    )
+
+
+def test_where_nobody_looked_nothing_is_found_out() -> None:
+    assert not any("processes" in text for text in texts(STATE, LEFT, Outcome.PASS))
+
+
+def test_a_new_warning_of_the_kernel_is_found_and_an_old_one_is_not() -> None:
+    after = LEFT.model_copy(update={"kernel_log": ("[1.0] old", "[9.0] Oops")})
+    assert [(f.outcome, f.text) for f in judge_kernel_log(LEFT, after)] == [
+        (Outcome.FAIL, "kernel log: [9.0] Oops")
+    ]
+    assert [f.outcome for f in judge_kernel_log(LEFT, LEFT)] == [Outcome.PASS]
+    assert list(judge_kernel_log(LEFT, STATE)) == []

@@ -157,7 +157,7 @@ def test_every_json_file_with_a_schema_names_it_alike(tmp_path: Path) -> None:
     folder = sealed(tmp_path / "run").folder
     data = {path.name: json.loads(path.read_text()) for path in folder.glob("*.json")}
     assert {name: content.get("schema") for name, content in data.items()} == {
-        "run.json": "run/2",
+        "run.json": "run/3",
         "capture.json": "capture/1",
         "verdict.json": "verdict/2",
         "gpio-before.json": None,
@@ -168,7 +168,7 @@ def test_every_json_file_with_a_schema_names_it_alike(tmp_path: Path) -> None:
 def test_a_record_of_another_schema_is_refused(tmp_path: Path) -> None:
     data = {**RUN.model_dump(mode="json"), "schema": "run/1"}
     (tmp_path / "run.json").write_text(json.dumps(data))
-    with pytest.raises(EvidenceError, match=r"(?s)schema.*run/2"):
+    with pytest.raises(EvidenceError, match=r"(?s)schema.*run/3"):
         read_evidence(tmp_path)
 
 

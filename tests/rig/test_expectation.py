@@ -31,6 +31,7 @@ def test_what_is_not_said_follows_from_the_pattern() -> None:
         "initial_level": 0,
         "final_level": 0,
         "hold_ns": 300 * MS,
+        "is_coarse": False,
         "tolerance_percent": 0.0,
         "percentiles_ns": {},
         "jitter_ns": None,
@@ -218,7 +219,7 @@ start_latency_ms: 900
 may_move: [gpio14, gpio15]
 """
     said = load_expectation(written(tmp_path, FILE + more))
-    assert said.model_fields_set == set(Expectation.model_fields)
+    assert said.model_fields_set == set(Expectation.model_fields) - {"is_coarse"}  # a suite's own
     assert (said.hold_ns, said.jitter_ns, said.drift_ns) == (100 * MS, 2 * MS, 3 * MS)
     assert (said.smallest_pulse_ns, said.start_latency_ns) == (MS, 900 * MS)
     assert (said.initial_level, said.least_edges, said.rate_ppm) == (1, 10, 50.0)
@@ -268,3 +269,12 @@ def test_milliseconds_are_taken_as_written(time_ns: int) -> None:
     text = f"{time_ns // MS}.{time_ns % MS:06}"
     if float(text) == 0 or len(text.replace(".", "").lstrip("0")) <= 15:  # what a double holds
         assert in_ns(float(text)) == time_ns
+
+
+# A tolerance that is wider than a pulse.
+
+
+def test_a_coarse_expectation_may_allow_more_than_a_pulse_is_long() -> None:
+    with pytest.raises(ValidationError, match="lets a pulse of no length pass"):
+        expected(tolerance_ns=400 * MS)
+    assert expected(tolerance_ns=400 * MS, is_coarse=True).smallest_pulse_ns == 0

@@ -18,10 +18,14 @@ from robot.api import ExecutionResult, SkipExecution, logger
 import reports
 from reports import log_entry
 from rig import keywords as module
+from rig.abilities import Ability
+from rig.aftermath import Aftermath
 from rig.bench import Limits
 from rig.cleanup import Export, GpioState
 from rig.errors import BenchError, BenchFileError, ObserverError, TargetError
+from rig.hostile import Attack
 from rig.keywords import MOST_RECOVERIES, RigLibrary, Run
+from rig.load import Load
 from rig.session import Session
 from rig.targets.shell import Result
 from rig.verdict import Expectation, Finding, Kind, Outcome, Unseen, Verdict
@@ -124,8 +128,15 @@ SHOULD: dict[str, tuple[Should, set[Kind]]] = {
             *(Kind.GUEST_RECORD, Kind.GUEST_EDGES, Kind.GUEST_TIMING),
         },
     ),
+    "given back": (
+        RigLibrary.line_should_have_been_given_back,
+        {Kind.INITIAL_LEVEL, Kind.COUNT, Kind.RELEASE, Kind.RELEASE_TIME},
+    ),
+    "kernel log": (RigLibrary.kernel_log_should_be_clean, {Kind.KERNEL_LOG}),
     "pass": (RigLibrary.verdict_should_be_pass, set(Kind)),
 }
+OF_AFTERMATHS = {Kind.RELEASE_TIME, Kind.KERNEL_LOG}
+"""Nobody looks for these in a run that came to its end."""
 EACH_KIND = [(should, kind) for should, kinds in SHOULD.values() for kind in sorted(kinds)]
 each_keyword = pytest.mark.parametrize(("should", "kinds"), SHOULD.values(), ids=list(SHOULD))
 each_kind = pytest.mark.parametrize(
@@ -169,7 +180,8 @@ def test_a_keyword_fails_on_each_finding_that_does_not_pass(
 
 @each_kind
 def test_a_keyword_fails_on_what_was_not_found_out(should: Should, kind: Kind) -> None:
-    if kind in NOT_ALWAYS:
+    is_verdict = should is RigLibrary.verdict_should_be_pass
+    if kind in NOT_ALWAYS or (is_verdict and kind in OF_AFTERMATHS):
         should(RigLibrary(), run_with(*all_but(kind)))
         return
     with pytest.raises(AssertionError) as caught:
@@ -279,6 +291,7 @@ class FakeSession:
         self.result = Result(1, "no such line", 0, 0)
         self.repeats = 0
         self.did: list[Any] = []
+        self.orders: list[Any] = []
         self.target = self
 
     def run(self, *order: Any, **limits: Any) -> Any:
@@ -288,6 +301,7 @@ class FakeSession:
         record = SimpleNamespace(
             command=order[0].command, repeats=self.repeats, suite="Led", test="LED Blinks"
         )
+        self.orders.append(order[0])
         evidence = SimpleNamespace(run=record, before="the state before", folder=order[1])
         order[1].mkdir(parents=True)
         return evidence, Verdict((finding(Kind.COUNT),))
@@ -611,3 +625,175 @@ def test_a_bench_that_does_not_come_up_is_given_up_after_some_attempts(
     with pytest.raises(BenchError, match=r"in vain 3 times; look at it: rig doctor desk\.yaml"):
         library.run_led_unikernel(*BLINK)
     assert len(attempts) == MOST_RECOVERIES
+
+
+# Runs that are ended early, timed, or hostile.
+
+
+@pytest.fixture
+def shell(session: FakeSession) -> list[str]:
+    """What is done on the target besides runs."""
+    done: list[str] = []
+    fake: Any = session
+    fake.shell = SimpleNamespace(must=done.append)
+    fake.free_line = lambda: 485
+    fake.put = lambda source, path: done.append(f"put {path}")
+    fake.power = None
+    return done
+
+
+def orders(session: FakeSession) -> list[Any]:
+    return session.orders
+
+
+def test_a_run_is_ended_as_the_suite_says(
+    library: RigLibrary, session: FakeSession, shell: list[str]
+) -> None:
+    library.end_led_unikernel("SIGKILL", backend="cdev")
+    (order,) = orders(session)
+    assert order.command == (
+        "/opt/rig/tender --led-backend=cdev --led:led0=25 -- /opt/rig/test_led_endings wait"
+    )
+    assert (order.ending, order.exit_wanted, order.purpose) == ("SIGKILL", 137, "proof")
+    assert order.expectation == Aftermath(
+        line="led", edges=2, is_taken=True, release_ns=500_000_000
+    )
+    assert shell == ["echo 485 > /sys/class/gpio/export"]
+    assert session.did[-1] == ("echo 485 > /sys/class/gpio/unexport",)
+
+
+def test_nobody_exports_a_line_where_the_power_is_cut(
+    library: RigLibrary, session: FakeSession, shell: list[str]
+) -> None:
+    library.end_led_unikernel("the power is cut")
+    (order,) = orders(session)
+    assert order.exit_wanted is None
+    assert shell == []
+
+
+def test_a_deployment_that_breaks_off_may_not_move_the_line(
+    library: RigLibrary, session: FakeSession, shell: list[str]
+) -> None:
+    library.end_led_unikernel("a deployment breaks off")
+    (order,) = orders(session)
+    assert (order.expectation.edges, order.expectation.is_taken) == (0, False)
+    assert order.console_wanted == ()
+
+
+def test_another_tender_has_a_planted_defect(
+    library: RigLibrary, session: FakeSession, shell: list[str]
+) -> None:
+    library.end_led_unikernel("SIGTERM", tender="tender-bad", unikernel="other")
+    library.run_hostile_unikernel(Attack.LINES_OF_OTHERS, tender="tender-bad")
+    library.time_led_unikernel(400 * MS, 50, tender="tender-bad", unikernel="other")
+    assert [order.purpose for order in orders(session)] == ["defect"] * 3
+    assert [order.tender for order in orders(session)] == ["tender-bad"] * 3
+    assert orders(session)[0].unikernel == orders(session)[2].unikernel == "other"
+
+
+@pytest.mark.parametrize(
+    ("attack", "granted", "edges", "is_taken"),
+    [
+        (Attack.EVERY_HYPERCALL_NUMBER, False, 0, False),
+        (Attack.BAD_POINTERS_AND_LENGTHS, False, 0, False),
+        (Attack.RANDOM_CALLS, False, 0, False),
+        (Attack.ITS_OWN_LED, True, 2, None),
+        (Attack.LINES_OF_OTHERS, True, 0, None),
+    ],
+)
+def test_a_hostile_unikernel_may_move_what_it_was_granted(
+    library: RigLibrary,
+    session: FakeSession,
+    shell: list[str],
+    attack: Attack,
+    granted: bool,
+    edges: int,
+    is_taken: bool | None,
+) -> None:
+    scripts: list[str] = []
+    fake: Any = session
+    fake.put = lambda source, path: scripts.append(source.read_text())
+    library.run_hostile_unikernel(attack)
+    (order,) = orders(session)
+    assert (order.expectation.edges, order.expectation.is_taken) == (edges, is_taken)
+    assert ("--led:led0=25" in scripts[0]) == granted
+    assert session.did[-1] == ("rm -f /opt/rig/hostile.sh",)
+
+
+@pytest.mark.parametrize(
+    ("period_ms", "length", "cycles"),
+    [
+        (400, "short", 2),
+        (0.2, "short", 100),
+        (20, "short", 50),
+        (400, "release", 75),
+        (2000, "release", 20),
+    ],
+)
+def test_how_often_the_led_blinks_follows_from_the_length(
+    library: RigLibrary, session: FakeSession, period_ms: float, length: Any, cycles: int
+) -> None:
+    library.time_led_unikernel(period_ms * MS, 50, length=length)
+    assert orders(session)[0].expectation.cycles == cycles
+
+
+def test_a_tolerance_wider_than_a_pulse_is_warned_of(
+    library: RigLibrary, session: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(logger, "warn", warnings.append)
+    library.time_led_unikernel(400 * MS, 50, Load.CPU)
+    assert warnings == []
+    library.time_led_unikernel(400 * MS, 1)
+    assert len(warnings) == 1
+    fine, coarse = orders(session)
+    assert (fine.expectation.is_coarse, fine.load) == (False, Load.CPU)
+    assert (coarse.expectation.is_coarse, coarse.expectation.on_ns) == (True, 4_000_000)
+
+
+def test_what_a_bench_cannot_do_is_skipped_with_its_reason(
+    library: RigLibrary, session: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "lacks", lambda *_: "nobody can switch it")
+    with pytest.raises(SkipExecution, match="power: nobody can switch it"):
+        library.bench_should_be_able_to(Ability.POWER)
+    monkeypatch.setattr(module, "lacks", lambda *_: "")
+    library.bench_should_be_able_to(Ability.POWER)
+
+
+def test_a_pulse_that_the_observer_may_miss_is_skipped(
+    library: RigLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "shortest_pulse_ns", lambda _: 200_000)
+    fake: Any = library
+    fake._session.bench.file = "desk.yaml"
+    with pytest.raises(SkipExecution, match=r"may miss a pulse below 0\.2"):
+        library.bench_should_see_pulses_of(0.1 * MS)
+    library.bench_should_see_pulses_of(0.2 * MS)
+
+
+def aftermath_run(*findings: Finding, console_wanted: tuple[str, ...] = ("on",)) -> Run:
+    record = SimpleNamespace(
+        expectation=Aftermath(line="led", edges=2, is_taken=True, release_ns=1),
+        exit_wanted=1,
+        console_wanted=console_wanted,
+    )
+    evidence: Any = SimpleNamespace(run=record, folder=Path("f"))
+    return Run(evidence, Verdict(findings))
+
+
+ASKED = [
+    *(Kind.INITIAL_LEVEL, Kind.COUNT, Kind.RELEASE, Kind.RELEASE_TIME, Kind.FOREIGN),
+    *(Kind.CLEANUP, Kind.KERNEL_LOG, Kind.EXIT_STATUS, Kind.CONSOLE),
+]
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_a_verdict_on_an_aftermath_passes_only_if_all_was_found_out(kind: Kind) -> None:
+    library = RigLibrary()
+    library.verdict_should_be_pass(aftermath_run(*map(finding, ASKED)))
+    with pytest.raises(AssertionError, match=f"nothing was found out about {kind}"):
+        library.verdict_should_be_pass(aftermath_run(*(finding(k) for k in ASKED if k != kind)))
+    bad = finding(kind, Outcome.FAIL)
+    with pytest.raises(AssertionError, match=f"{kind} is as it is"):
+        library.verdict_should_be_pass(aftermath_run(*map(finding, ASKED), bad))

@@ -15,7 +15,7 @@ import pytest
 from rig.cleanup import Chip, Export, GpioState
 from rig.errors import TargetError
 from rig.targets.console import Console
-from rig.targets.linux import find_chip, read_facts, read_gpio_state
+from rig.targets.linux import find_chip, read_facts, read_gpio_state, read_leftovers
 from rig.targets.shell import Result
 
 HEADER = Chip(label="pinctrl-bcm2835", base=458, ngpio=54)
@@ -65,8 +65,8 @@ class Target:
         self.add(f"sys/class/gpio/gpio{number}/direction", direction + "\n")
         self.add(f"sys/class/gpio/gpio{number}/value", value + "\n")
 
-    def run(self, command: str) -> Result:
-        for folder in ("/sys/", "/proc/", "/dev/"):
+    def run(self, command: str, timeout_s: float = 10) -> Result:
+        for folder in ("/sys/", "/proc/", "/dev/", "/tmp/rig-"):
             command = command.replace(folder, f"{self.root}{folder}")
         shell = subprocess.run(
             ["sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -179,3 +179,71 @@ def test_a_chip_is_found_by_its_name_and_its_lines(other: dict[str, object]) -> 
     chip = HEADER.model_copy(update=other)
     with pytest.raises(TargetError, match=f"it has: {chip.label}$"):
         find_chip(GpioState(chips=(chip,), exports={}, holders=()))
+
+
+# What runs leave beside the pins.
+
+
+def leftovers_of(target: Target) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    return read_leftovers(cast(Console, target))
+
+
+def link(target: Target, path: str, leads_to: str) -> None:
+    (target.root / path).parent.mkdir(parents=True, exist_ok=True)
+    (target.root / path).symlink_to(leads_to)
+
+
+def test_processes_of_runs_are_seen_and_others_are_not(target: Target) -> None:
+    link(target, "proc/12/exe", "/opt/rig/tender")
+    link(target, "proc/13/exe", "/memfd:led-guard (deleted)")
+    link(target, "proc/14/exe", "/usr/bin/opt")
+    assert leftovers_of(target)[0] == (
+        "process 12: /opt/rig/tender",
+        "process 13: /memfd:led-guard (deleted)",
+    )
+
+
+def test_files_that_somebody_holds_open_are_seen(target: Target) -> None:
+    value = "/sys/devices/platform/soc/3f200000.gpio/gpiochip0/gpio/gpio483/value"
+    link(target, "proc/12/fd/1", "/tmp/out")
+    link(target, "proc/12/fd/5", "anon_inode:kvm-vcpu:0")
+    link(target, "proc/12/fd/7", value)
+    link(target, "proc/13/fd/3", "/run/solo5-hvt/gpio483")
+    assert leftovers_of(target)[0] == (
+        f"open in process 12: {value}",
+        "open in process 12: anon_inode:kvm-vcpu:0",
+        "open in process 13: /run/solo5-hvt/gpio483",
+    )
+
+
+def test_loads_are_seen_by_their_name(target: Target) -> None:
+    target.add("proc/12/cmdline", "sh\0-c\0while :; do :; done\0rig-load\0")
+    target.add("proc/13/cmdline", "sh\0-c\0while :; do :; done\0")
+    assert leftovers_of(target)[0] == ("process 12: a load",)
+
+
+def test_a_target_that_does_not_answer_whole_is_an_error_of_the_bench() -> None:
+    class Mute:
+        def run(self, command: str, timeout_s: float = 10) -> Result:
+            return Result(0, "left,file /run/solo5-hvt/gpio483\n", 0, 0)
+
+    with pytest.raises(TargetError, match="cannot read what is left on the target"):
+        read_leftovers(Mute())
+
+
+@pytest.mark.parametrize(
+    ("said", "log"),
+    [
+        ("left-end\n", None),
+        ("log-there\nleft-end\n", ()),
+        ("log-there\nlog,[ 1.0] Oops, again\nleft-end\n", ("[ 1.0] Oops, again",)),
+    ],
+)
+def test_a_log_that_cannot_be_read_is_told_from_an_empty_one(
+    said: str, log: tuple[str, ...] | None
+) -> None:
+    class Told:
+        def run(self, command: str, timeout_s: float = 10) -> Result:
+            return Result(0, said, 0, 0)
+
+    assert read_leftovers(Told()) == ((), log)

@@ -33,6 +33,7 @@ from rig.observers.qemu import (
     MARKER,
     MODES,
     PINS,
+    POWER_CUT,
     QUALIFYING_MARKERS,
     GpioModel,
     QemuObserver,
@@ -192,6 +193,14 @@ def test_a_release_makes_the_pin_dark_and_is_not_reported() -> None:
     assert (model.level(LED), model.mode(LED)) == (0, "in")
 
 
+def test_a_board_without_power_drives_nothing_and_nothing_of_it_is_reported() -> None:
+    model = GpioModel()
+    apply(model, selected(LED, OUTPUT), high(LED))
+    assert model.lose_power() == []
+    assert (model.level(LED), model.mode(LED)) == (0, "in")
+    assert apply(model, selected(LED, OUTPUT), high(LED)) == []  # QEMU never lowered its line
+
+
 def test_a_pin_taken_for_an_alternate_function_is_dark() -> None:
     model = GpioModel()
     apply(model, selected(LED, OUTPUT), high(LED), selected(LED, ALT0))
@@ -310,6 +319,19 @@ def test_a_mark_is_the_stream_at_its_moment_and_no_later(fifo: Path, reader: Tra
     )
 
 
+def test_a_power_cut_gives_up_what_was_driven_and_no_other_pin_moves(
+    fifo: Path, reader: TraceReader
+) -> None:
+    with fifo.open("wb", buffering=0) as pipe:
+        pipe.write(trace_line(T0, selected(LED, OUTPUT)) + trace_line(T0, high(LED)))
+        pipe.write(trace_line(T0, selected(14, ALT0)))
+        pipe.write(trace_line(T0 + MS, (POWER_CUT, 1)) + trace_line(T0 + MS, (MARKER, 1)))
+    mark = reader.wait_for_mark(1)
+    assert reader.edges == [(T0, LED, 1), (T0 + MS, LED, 0)]
+    assert reader.modes == [(T0, LED, "out"), (T0, 14, "alt0"), (T0 + MS, LED, "in")]
+    assert (mark.levels[LED], mark.functions[LED], mark.functions[14]) == (0, 0, 0)
+
+
 def test_the_trace_outlives_the_one_who_writes_it(fifo: Path, reader: TraceReader) -> None:
     for number in (1, 2):
         with fifo.open("wb", buffering=0) as pipe:
@@ -338,6 +360,7 @@ class FakeQemu:
     def __init__(self, fifo: Path) -> None:
         self.emulator, self.trace, self.pid = self, fifo, 4711
         self.on_start: list[Callable[[], None]] = []
+        self.on_power_cut: list[Callable[[], None]] = []
         self.block = GpioBlock()
         self.marker_leads_ns = iter([0] * QUALIFYING_MARKERS)
         """How early the stamps of the next markers are."""

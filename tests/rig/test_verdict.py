@@ -695,3 +695,34 @@ def test_a_record_cannot_be_changed_after_the_fact(record: object) -> None:
     (name, value), *_ = vars(record).items()
     with pytest.raises((AttributeError, ValidationError), match=r"frozen|cannot assign"):
         setattr(record, name, value)
+
+
+# A tolerance that is wider than a pulse.
+
+COARSE = TEN_BLINKS.model_copy(
+    update={"tolerance_ns": 400 * MS, "is_coarse": True, "smallest_pulse_ns": 0}
+)
+
+
+def test_a_coarse_verdict_says_what_it_does_not_judge() -> None:
+    verdict = judge(good().capture(), COARSE)
+    assert verdict.outcome is Outcome.PASS
+    assert {unseen.kind for unseen in verdict.unseen} == {Kind.GLITCH, Kind.HOLD_TIME}
+    assert verdict.of_kind(Kind.GLITCH, Kind.HOLD_TIME) == ()
+
+
+def test_a_coarse_verdict_finds_what_is_too_late() -> None:
+    scene = good()
+    scene.led = [
+        (time_ns + 401 * MS if n else time_ns, level)
+        for n, (time_ns, level) in enumerate(scene.led)
+    ]
+    scene.modes[-1] = replace(scene.modes[-1], time_ns=scene.modes[-1].time_ns + 401 * MS)
+    scene.end_ns += 401 * MS
+    assert Kind.ON_TIME in judge(scene.capture(), COARSE).failing_kinds()
+
+
+def test_a_coarse_verdict_counts_every_edge() -> None:
+    scene = good()
+    del scene.led[4:6]
+    assert Kind.COUNT in judge(scene.capture(), COARSE).failing_kinds()

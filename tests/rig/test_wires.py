@@ -27,6 +27,7 @@ class FakeTarget:
         self.trace = folder / "trace"
         os.mkfifo(self.trace)
         self.on_start: list[Callable[[], None]] = []
+        self.on_power_cut: list[Callable[[], None]] = []
         self.now_ns = 1_000_000_000_000
         self.closed = False
 
