@@ -218,7 +218,8 @@ class Limits(TimingLimits):
         limits = self.limits_ns()
         for rule in self.timing:
             if rule.fits(shortest_ns, load):
-                limits |= rule.limits_ns()
+                said = rule.limits_ns()
+                limits |= {key: limit for key, limit in said.items() if limit != {}}
         return limits
 
     @property

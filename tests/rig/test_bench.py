@@ -311,6 +311,7 @@ RULES = Limits.model_validate(
         "tolerance_ms": 60,
         "stall_ms": 30,
         "jitter_ms": 50,
+        "percentiles_ms": {"p95": 40},
         "timing": [
             {"up_to_ms": 5, "tolerance_ms": 9},
             {"loads": ["cpu", "io"], "drift_ms": 70},
@@ -318,7 +319,11 @@ RULES = Limits.model_validate(
         ],
     }
 )
-PLAIN = {"tolerance_ns": 60_000_000, "jitter_ns": 50_000_000}
+PLAIN = {
+    "tolerance_ns": 60_000_000,
+    "jitter_ns": 50_000_000,
+    "percentiles_ns": {"p95": 40_000_000},
+}
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from blinks import LINES, START_NS, TEN_BLINKS, Defect, good, records, stalled, 
 from references import record_for
 
 from rig import session as module
+from rig.aftermath import Aftermath
 from rig.bench import Bench, Limits, QemuObserver, VirtualPi
-from rig.capture import Capture, Instant
+from rig.capture import Capture, Edge, Instant, ModeChange
 from rig.cleanup import Chip, Export, GpioState
 from rig.errors import ImageError, ObserverError, TargetError
 from rig.evidence import Image, read_evidence
@@ -534,3 +535,95 @@ def test_a_target_that_cannot_be_closed_does_not_keep_the_observer(
     with pytest.raises(TargetError):
         session.close()
     assert observer(session).is_closed
+
+
+# Runs that are ended early.
+
+ENDED = replace(
+    ORDER,
+    command="/opt/rig/tender -- /opt/rig/test_led_endings wait",
+    expectation=Aftermath(line="led", edges=2, is_taken=True, release_ns=500_000_000),
+    console_wanted=("the LED is on",),
+    exit_wanted=None,
+    ending="the power is cut",
+)
+
+
+class PowerPi(FakePi):
+    """A board that can be switched, and that answers what runs leave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.did: list[str] = []
+        self.power: Any = SimpleNamespace(off=lambda: self.did.append("off"))
+
+    def run(self, command: str, timeout_s: float = 10) -> Result:
+        if "left-end" in command:
+            return self._said("log-there", "log,[ 1.0] of this boot", "left-end")
+        if "setsid" in command:
+            self.did.append("start")
+            return self._said("the LED is on")
+        if "rm -f /tmp/rig-run" in command:
+            self.did.append("abandon")
+        return super().run(command, timeout_s)
+
+    def boot_again(self) -> None:
+        self.did.append("boot")
+
+
+class WatchedObserver(FakeObserver):
+    """One that has seen the LED go dark."""
+
+    def now(self) -> Instant:
+        return Instant(START_NS + 700_000_000, 1000)
+
+    def peek(self, after: int = 0) -> list[Edge]:
+        return [Edge(0, "led", 1, 0), Edge(1, "led", 0, 1)][after:]
+
+
+@pytest.fixture
+def switched(session: Session) -> Session:
+    return replace(session, target=cast(Any, PowerPi()), observer=cast(Any, WatchedObserver()))
+
+
+def blinked_once(scene: Any) -> None:
+    scene.led = [(START_NS + 600_000_000, 1), (START_NS + 700_000_000, 0)]
+    scene.modes = [
+        ModeChange(START_NS + 500_000_000, "led", "out"),
+        ModeChange(START_NS + 700_000_000, "led", "in"),
+    ]
+
+
+def test_a_power_cut_is_captured_until_the_led_is_dark_and_judged_after_the_boot(
+    switched: Session, folder: Path
+) -> None:
+    observer(switched).captures = captures(blinked_once)
+    evidence, verdict = switched.run(ENDED, folder)
+    assert cast(PowerPi, switched.target).did == ["start", "off", "boot"]
+    assert verdict.outcome is Outcome.PASS
+    assert evidence.run.ending == "the power is cut"
+    assert evidence.run.exit_status is None
+    assert evidence.after.kernel_log is None
+    assert read_evidence(folder).judge() == verdict
+
+
+def test_a_led_that_stays_lit_after_an_ending_fails(switched: Session, folder: Path) -> None:
+    def lit(scene: Any) -> None:
+        blinked_once(scene)
+        del scene.led[1], scene.modes[1]
+
+    observer(switched).captures = captures(lit)
+    _, verdict = switched.run(ENDED, folder)
+    assert {Kind.COUNT, Kind.RELEASE} <= verdict.failing_kinds()
+
+
+def test_a_target_without_a_switch_is_an_error_of_the_bench_and_nothing_is_left(
+    switched: Session, folder: Path
+) -> None:
+    target = cast(PowerPi, switched.target)
+    target.power = None
+    observer(switched).captures = captures(fine)
+    with pytest.raises(TargetError, match="nobody can switch the power of this target"):
+        switched.run(ENDED, folder)
+    assert target.did == ["start", "abandon"]
+    assert (observer(switched).stopped, names(folder)) == (1, [])
