@@ -11,7 +11,10 @@ Test Timeout        30 minutes
 
 
 *** Test Cases ***              PERIOD      DUTY    LOAD
-Half-Period Of 100 µs           200 us      50      idle
+Half-Period Of 100 µs
+    [Tags]    short-pulses
+    [Setup]    Bench Should See Pulses Of    100 us
+    200 us    50    idle
 Half-Period Of 1 ms             2 ms        50      idle
 Half-Period Of 10 ms            20 ms       50      idle
 Half-Period Of 100 ms           200 ms      50      idle

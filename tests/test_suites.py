@@ -52,7 +52,7 @@ def test_every_suite_says_what_it_proves(name: str) -> None:
 @pytest.mark.parametrize("name", OF_BENCHES)
 def test_tags_of_suites_are_abilities_or_defects_and_are_documented(name: str) -> None:
     tags = {tag for test in suite(name).tests for tag in test.tags}
-    assert tags <= {*Ability, "defect"}
+    assert tags <= {*Ability, "defect", "short-pulses"}
     assert [tag for tag in tags if f"| `{tag}` |" not in DOCUMENT] == []
 
 
