@@ -97,13 +97,13 @@ def _directions(capture: Capture, expected: Aftermath) -> Iterator[Finding]:
         return
     line, first = expected.line, capture.initial_modes[expected.line]
     modes = [first, *(change.mode for change in _changes(capture, line))]
-    wanted = {True: [first, "out", first], False: [first]}
-    good = modes[-1] == first if expected.is_taken is None else modes == wanted[expected.is_taken]
-    told = f"{first} in the end" if expected.is_taken is None else None
-    text = (
-        f"{line} was {', then '.join(modes)}; expected "
-        f"{told or ', then '.join(wanted[bool(expected.is_taken)])}"
-    )
+    if expected.is_taken is None:
+        good = modes[-1] == first
+        text = f"{line} is {modes[-1]} after {counted(len(modes) - 1, 'change')}, expected {first}"
+    else:
+        wanted = [first, "out", first] if expected.is_taken else [first]
+        good = modes == wanted
+        text = f"{line} was {', then '.join(modes)}; expected {', then '.join(wanted)}"
     yield Finding(Kind.RELEASE, Outcome.PASS if good else Outcome.FAIL, text, line)
 
 

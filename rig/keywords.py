@@ -245,7 +245,7 @@ class RigLibrary:
         order = Order(
             suite=suite,
             test=test,
-            command=f"sh {HOSTILE_SCRIPT}",
+            command=f"sh {HOSTILE_SCRIPT} '{attack}'",  # which the script does not look at
             tender=tender,
             unikernel=plan.unikernel,
             expectation=Aftermath(
