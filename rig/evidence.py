@@ -19,6 +19,7 @@ import json
 import re
 import shutil
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -178,6 +179,17 @@ class Evidence:
 def folder_name(text: str) -> str:
     """A suite or test name as a folder name: letters of any script, digits, dots and dashes."""
     return re.sub(r"[^\w.]+|_", "-", text).strip("-.").lower() or "unnamed"
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """A folder `<UTC time>-<name>` that nobody else has; the second of one second gets a number."""
+    parent.mkdir(parents=True, exist_ok=True)
+    first = parent / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}"
+    for path in (first, *(first.with_name(f"{first.name}-{n}") for n in range(2, 1000))):
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            return path
+    raise EvidenceError(f"{first}: there are 999 folders of this second")
 
 
 class EvidenceFolder:

@@ -9,6 +9,7 @@ from robot.run import run_cli
 from rig.bench import load_bench
 from rig.commands.arguments import BenchFile, complete_suite, default_suites
 from rig.commands.status import Status
+from rig.evidence import new_folder
 
 Suites = Annotated[
     list[Path] | None,
@@ -20,7 +21,13 @@ Suites = Annotated[
     ),
 ]
 Output = Annotated[
-    Path, typer.Option("--outputdir", help="Where Robot's log and report go; they are replaced.")
+    Path | None,
+    typer.Option(
+        "--outputdir",
+        help="Where Robot's log and report go, over older ones; without it, a new folder in "
+        "results/robot.",
+        show_default=False,
+    ),
 ]
 Tests = Annotated[
     list[str] | None,
@@ -36,11 +43,12 @@ STOPPED = 253
 def run(
     bench_file: BenchFile,
     suites: Suites = None,
-    outputdir: Output = Path("results/robot"),
+    outputdir: Output = None,
     test: Tests = None,
 ) -> None:
     """Run Robot suites on a bench; the same as `robot --variable BENCH:... SUITE...`.
 
+    Several of these may run at once, each on a bench of its own.
     The exit status is 0 if every test passed, 1 if some did not, 4 if Robot could not run them.
     """
     bench = load_bench(bench_file)
@@ -49,10 +57,11 @@ def run(
         if not suite.exists():
             known = ", ".join(path.name for path in default_suites())
             raise typer.BadParameter(f"there is no suite {suite}; robot/ has {known}")
+    output = outputdir or new_folder(Path("results/robot"), bench.name)
     names = [word for name in test or [] for word in ("--test", name)]
     status = run_cli(
         [
-            *("--variable", f"BENCH:{bench.file}", "--outputdir", str(outputdir)),
+            *("--variable", f"BENCH:{bench.file}", "--outputdir", str(output)),
             *names,
             *map(str, chosen),
         ],

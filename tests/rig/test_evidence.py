@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from rig.evidence import (
     RunRecord,
     find_evidence,
     folder_name,
+    new_folder,
     read_evidence,
 )
 from rig.verdict import Kind, Outcome, to_json
@@ -429,3 +431,9 @@ def test_a_record_that_is_none_is_refused(content: bytes, tmp_path: Path) -> Non
     (sealed(tmp_path / "run").folder / "run.json").write_bytes(content)
     with pytest.raises(EvidenceError, match=r"run: cannot read the evidence"):
         read_evidence(tmp_path / "run")
+
+
+def test_a_new_folder_is_nobody_elses_also_within_one_second(tmp_path: Path) -> None:
+    folders = [new_folder(tmp_path / "results", "desk") for _ in range(5)]
+    assert len(set(folders)) == 5
+    assert all(re.fullmatch(r"\d{8}T\d{6}Z-desk(-\d)?", folder.name) for folder in folders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import cast
@@ -48,6 +49,19 @@ def test_robot_is_told_bench_suites_and_tests(
     suites = sorted(map(str, (REPOSITORY / "robot").glob("*.robot")))
     assert len(suites) > 1
     assert told[1][-len(suites) :] == suites
+
+
+def test_every_run_has_a_folder_of_its_own_for_robots_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told: list[list[str]] = []
+    monkeypatch.setattr(module, "run_cli", lambda words, exit: told.append(words) or 0)
+    monkeypatch.chdir(tmp_path)
+    for _ in range(3):
+        rig(monkeypatch, "run", BENCH)
+    folders = [words[words.index("--outputdir") + 1] for words in told]
+    assert len(set(folders)) == 3
+    assert all(re.match(r"results/robot/\d{8}T\d{6}Z-virtual", folder) for folder in folders)
 
 
 def test_a_suite_really_runs_on_the_bench_that_was_named(
