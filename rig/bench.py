@@ -5,10 +5,11 @@ missing or inconsistent is refused with file, line, key and what is allowed.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from rig.errors import BenchFileError
 from rig.expectation import Milliseconds, TimingLimits, in_ns
@@ -30,6 +31,20 @@ SigrokChannel = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]+$")]
 Seconds = Annotated[int, Field(strict=True, gt=0)]
 Days = Annotated[int, Field(strict=True, gt=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+Word = Annotated[str, Field(min_length=1)]
+
+
+class Power(Facts):
+    """Commands of this machine that switch a board's supply: of a switched hub, a smart plug."""
+
+    switch_on: Annotated[tuple[Word, ...], Field(min_length=1)]
+    """Program and arguments; no shell in between. It runs in the bench file's folder."""
+    switch_off: Annotated[tuple[Word, ...], Field(min_length=1)]
+    """Likewise; must succeed as well when the board is off."""
+    off_ms: Annotated[int, Field(strict=True, ge=0)] = 2000
+    """How long a board must be without power to boot afresh: until its capacitors are empty."""
+    timeout_s: Seconds = 30
+    """How long one of the commands may take."""
 
 
 class VirtualPi(Facts):
@@ -66,14 +81,17 @@ class Ssh(SshLogin):
     sudo: bool = False
     """Commands go through `sudo -n`, because `user` may not touch KVM and GPIO."""
     boot_timeout_s: Seconds = 120
+    power: Power | None = None
+    """How the board is switched on and off; without it, it is used as it is found."""
 
 
 class Serial(Facts):
     """A board with a login on its serial console."""
 
     kind: Literal["serial"]
-    port: Annotated[str, Field(pattern=r"^/dev/")]
-    """Best by its identity: /dev/serial/by-id/..., as the numbers of ttyUSB change."""
+    port: Annotated[str, Field(pattern=r"^(/dev/|rfc2217://|socket://)")]
+    """Best by its identity: /dev/serial/by-id/..., as the numbers of ttyUSB change.
+    Or rfc2217://HOST:PORT of ser2net and its like, or socket://HOST:PORT for bare bytes."""
     baud: Annotated[int, Field(strict=True, gt=0)] = 115200
     user: str = "root"
     password_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
@@ -81,6 +99,75 @@ class Serial(Facts):
     sudo: bool = False
     """The shell becomes root by `sudo -n`, because `user` may not touch KVM and GPIO."""
     boot_timeout_s: Seconds = 120
+    power: Power | None = None
+    """How the board is switched on and off; without it, it is used as it is found."""
+
+
+class Lab(Facts):
+    """The labgrid lab that lends this bench, or parts of it."""
+
+    coordinator: Annotated[str, Field(pattern=r"^[^\s/]+$")] | None = None
+    """HOST:PORT; otherwise what LG_COORDINATOR says, or 127.0.0.1:20408."""
+    place: Word | None = None
+    """The one place that will do."""
+    tags: Annotated[dict[Word, Word], Field(min_length=1)] | None = None
+    """Or any place that has all these tags."""
+    wait_s: Seconds = 600
+    """How long to wait for it while others have it."""
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Self:
+        if (self.place is None) == (self.tags is None):
+            raise ValueError("must have one of the keys place and tags, and not both")
+        return self
+
+
+class FromPlace(Facts):
+    """What the facts of everything have in common that a place of the lab gives."""
+
+    given: ClassVar[tuple[str, ...]]
+    """The keys that the place gives."""
+    resource: Word | None = None
+    """Its name in the place, if the place has several of the kind."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given_by_the_place(cls, facts: Any) -> Any:
+        if here := [key for key in cls.given if isinstance(facts, dict) and key in facts]:
+            raise ValueError(f"{', '.join(here)} must not stand here: the lab's place gives it")
+        return facts
+
+
+class BoardFromPlace(FromPlace):
+    """What the facts of such boards have in common."""
+
+    sudo: bool = False
+    """Work as root by `sudo -n`, because the user may not touch KVM and GPIO."""
+    boot_timeout_s: Seconds = 120
+    power: bool = False
+    """The place has a power switch, too, and the board is to be switched with it."""
+
+
+class LabSsh(BoardFromPlace):
+    """A board with an SSH server: a NetworkService of the place."""
+
+    given = ("host", "port", "user")
+    kind: Literal["lab-ssh"]
+    key: Path | None = None
+    """Private key, relative to the bench file; otherwise the agent's and those in ~/.ssh."""
+    known_hosts: Path | None = None
+    """File with the server's host key, relative to the bench file; otherwise
+    ~/.ssh/known_hosts."""
+
+
+class LabSerial(BoardFromPlace):
+    """A board with a login on its serial console: a serial port of the place."""
+
+    given = ("port", "baud")
+    kind: Literal["lab-serial"]
+    user: str = "root"
+    password_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """Environment variable that holds the password; it never stands in the file."""
 
 
 class ObserverFacts(Facts):
@@ -142,8 +229,11 @@ class GpiozeroObserver(WiredObserver):
     """A second Pi whose gpiozero watches the target's pins."""
 
     kind: Literal["gpiozero"]
-    via: Annotated[Local | Pigpio | Ssh | Serial | SecondBoard, Field(discriminator="kind")]
-    """`ssh` and `serial` reach the second Pi as they would reach a target."""
+    via: Annotated[
+        Local | Pigpio | Ssh | Serial | SecondBoard | LabSsh | LabSerial,
+        Field(discriminator="kind"),
+    ]
+    """`ssh`, `serial` and those of a lab reach the second Pi as they would reach a target."""
     wiring: Annotated[dict[Name, HeaderLine], Field(min_length=1)]
     """Line of this bench -> GPIO of the second Pi."""
     pull: Literal["floating", "up", "down"] = "floating"
@@ -165,7 +255,19 @@ class GpiozeroObserver(WiredObserver):
         return self
 
 
-class SigrokObserver(WiredObserver):
+class Sampling(WiredObserver):
+    """How a logic analyzer is to be used, wherever it is."""
+
+    samplerate_hz: Annotated[int, Field(strict=True, gt=0, le=MOST_RATE_HZ)]
+    accuracy_ppm: Annotated[float, Field(gt=0, lt=1_000_000)]
+    """Largest error of its clock, from its data sheet."""
+    config: tuple[str, ...] = ()
+    """More settings, each as `sigrok-cli --config` takes it: a threshold voltage, say."""
+    wiring: Annotated[dict[Name, SigrokChannel], Field(min_length=1)]
+    """Line of this bench -> channel, as the analyzer's case and `sigrok-cli --scan` name it."""
+
+
+class SigrokObserver(Sampling):
     """A logic analyzer that sigrok drives."""
 
     kind: Literal["sigrok"]
@@ -175,13 +277,13 @@ class SigrokObserver(WiredObserver):
     """The driver's option `conn`, if there is more than one: `1.5` (bus.address) or `0925.3881`."""
     serial: str | None = None
     """Or its serial number, as `sigrok-cli --scan` shows it."""
-    samplerate_hz: Annotated[int, Field(strict=True, gt=0, le=MOST_RATE_HZ)]
-    accuracy_ppm: Annotated[float, Field(gt=0, lt=1_000_000)]
-    """Largest error of its clock, from its data sheet."""
-    config: tuple[str, ...] = ()
-    """More settings, each as `sigrok-cli --config` takes it: a threshold voltage, say."""
-    wiring: Annotated[dict[Name, SigrokChannel], Field(min_length=1)]
-    """Line of this bench -> channel, as the analyzer's case and `sigrok-cli --scan` name it."""
+
+
+class LabSigrok(FromPlace, Sampling):
+    """A logic analyzer that a place of the lab exports."""
+
+    given = ("driver", "connection", "serial")
+    kind: Literal["lab-sigrok"]
 
 
 class TimingRule(TimingLimits):
@@ -246,15 +348,18 @@ class Bench(FactsFile):
     """One target with its observer and wiring."""
 
     name: Name
-    target: Annotated[VirtualPi | Ssh | Serial, Field(discriminator="kind")]
+    lab: Lab | None = None
+    """The lab that lends this bench; without it, the bench is at hand."""
+    target: Annotated[VirtualPi | Ssh | Serial | LabSsh | LabSerial, Field(discriminator="kind")]
     observer: Annotated[
-        QemuObserver | GpiozeroObserver | SigrokObserver, Field(discriminator="kind")
+        QemuObserver | GpiozeroObserver | SigrokObserver | LabSigrok, Field(discriminator="kind")
     ]
     lines: Annotated[dict[Name, Line], Field(min_length=1)]
     """Name in suites and captures -> GPIO line of the target."""
     images: Annotated[dict[Name, Path], Field(min_length=1)]
     """Name in suites -> file to deploy, relative to the bench file."""
     limits: Limits
+    _asked: "Bench | None" = PrivateAttr(default=None)
 
     @field_validator("lines")
     @classmethod
@@ -267,6 +372,15 @@ class Bench(FactsFile):
             if (other := re.fullmatch(r"gpio(\d+)", name)) and int(other[1]) != number:
                 raise ValueError(f"{name!r} is the name of another line than {number}")
         return lines
+
+    @field_validator("target", "observer")
+    @classmethod
+    def _comes_from_somewhere(cls, facts: Facts, others: ValidationInfo) -> Facts:
+        taken = [f for f in (facts, getattr(facts, "via", None)) if isinstance(f, FromPlace)]
+        if taken and others.data.get("lab", True) is None:
+            kind = getattr(taken[0], "kind", "")
+            raise ValueError(f"kind {kind} needs the section lab, which names the place")
+        return facts
 
     @field_validator("observer")
     @classmethod
@@ -289,6 +403,18 @@ class Bench(FactsFile):
                 f"there are: {', '.join(lines)}"
             )
         return lines
+
+    def lent(self, place: str, given: Mapping[str, Facts]) -> "Bench":
+        """The same bench, as a place of its lab lends it: with `given` in the place's stead."""
+        lab = self.lab and self.lab.model_copy(update={"place": place})
+        filled = self.model_copy(update={"lab": lab, **given})
+        filled._asked = self.model_copy(update={"lab": lab})
+        return filled
+
+    @property
+    def asked(self) -> "Bench":
+        """What the file says of it, which stays the same when a lab gives other addresses."""
+        return self._asked or self
 
     def line_names(self) -> tuple[str, ...]:
         """Every line of the target in order: its name here, or `gpioN`."""

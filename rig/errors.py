@@ -3,6 +3,7 @@
     RigError
     ├── BenchError              the bench does not work; says nothing about the LED
     │   ├── BenchFileError      the bench file is wrong
+    │   ├── HoldError           somebody else has the bench, or its lab does not lend it
     │   ├── ImageError          a kernel, tender or unikernel is missing or damaged
     │   ├── TargetError         the target does not boot, answer or obey
     │   └── ObserverError       the observer does not see, or its witnesses disagree
@@ -25,6 +26,10 @@ class BenchError(RigError):
 
 class BenchFileError(BenchError):
     """A bench file has an unknown, missing or inconsistent entry."""
+
+
+class HoldError(BenchError):
+    """The bench cannot be had, or is ours no more: in use, or its lab does not work."""
 
 
 class ImageError(BenchError):

@@ -160,6 +160,8 @@ def _what(fault: ErrorDetails, model: type[BaseModel]) -> str:
             return "this key is missing"
         case "model_type":
             return f"must be a mapping with the keys {_keys(model)}"
+        case "invalid_key":
+            return "a key must be a word; YAML reads on, off, yes and no as true and false"
         case "value_error":
             return str(fault["ctx"]["error"])
         case "union_tag_invalid":

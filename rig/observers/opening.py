@@ -5,16 +5,15 @@ from pathlib import Path
 
 from rig import bench as facts
 from rig.bench import Bench
-from rig.errors import ObserverError
+from rig.errors import HoldError, ObserverError
 from rig.observers.base import Observer
 from rig.observers.gpiozero import Budget, ChildTalk, GpiozeroObserver, agent_on
 from rig.observers.qemu import QemuObserver
 from rig.observers.sigrok import SigrokObserver
 from rig.observers.two_boards import TwoBoardsObserver
 from rig.targets.base import Target
-from rig.targets.serial_board import SerialBoard
+from rig.targets.opening import make_board
 from rig.targets.shell import Talk
-from rig.targets.ssh_board import SshBoard
 from rig.targets.virtual_pi import VirtualPi
 
 
@@ -43,18 +42,18 @@ def _make_gpiozero(bench: Bench, observer: facts.GpiozeroObserver, target: Targe
 
 
 def _agent_starter(
-    via: facts.Local | facts.Pigpio | facts.Ssh | facts.Serial, folder: Path
+    via: facts.Local | facts.Pigpio | facts.Ssh | facts.Serial | facts.BoardFromPlace, folder: Path
 ) -> Callable[[list[str]], Talk]:
     """What starts the agent: beside the rig, or on a board that the rig logs in to."""
     match via:
-        case facts.Ssh():
-            return agent_on(SshBoard(via, folder))
-        case facts.Serial():
-            return agent_on(SerialBoard(via))
+        case facts.Ssh() | facts.Serial():
+            return agent_on(make_board(via, folder))
         case facts.Pigpio():
             way = ["--pigpio", f"{via.host}:{via.port}", "--sample-us", str(via.sample_us)]
         case facts.Local():
             way = [] if via.chip is None else ["--chip", str(via.chip)]
+        case facts.BoardFromPlace():
+            raise HoldError("only a lab can say where its second Pi is; see rig.lab.hold")
     return lambda arguments: ChildTalk([*way, *arguments])
 
 

@@ -12,9 +12,14 @@ import threading
 import time
 
 import serial
+from serial import rfc2217
+from serial.urlhandler import protocol_socket
 
 from rig.errors import TargetError
 from rig.targets.shell import BrokenLineError, Result, Shell
+
+Port = serial.Serial | rfc2217.Serial | protocol_socket.Serial
+"""On this machine, or behind a server that speaks RFC 2217 or nothing at all."""
 
 UPLOAD_WINDOW_BYTES = 16 * 1024
 """A terminal has no flow control here, so this much is sent before an answer is awaited."""
@@ -44,10 +49,11 @@ class Console(Shell):
     ends with the last lines of the console.
     """
 
-    def __init__(self, port: serial.Serial) -> None:
+    def __init__(self, port: Port) -> None:
         """`port` is open, with a read timeout well under a second."""
         self._port = port
-        self._port.write_timeout = WRITE_TIMEOUT_S
+        if not isinstance(port, rfc2217.Serial):  # which knows only the 5 s of its socket
+            self._port.write_timeout = WRITE_TIMEOUT_S
         self._received = bytearray()
         self._arrived = threading.Condition()
         self._broken: Exception | None = None

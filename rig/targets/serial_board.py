@@ -1,17 +1,23 @@
 """A board behind a serial cable, and nothing else: log in, run commands, send files."""
 
+import fcntl
 import os
+import struct
+import termios
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 import serial
+from serial import rfc2217
+from serial.urlhandler import protocol_socket
 
 from rig import bench
 from rig.errors import TargetError
 from rig.targets.base import Power, Target
-from rig.targets.console import Console
+from rig.targets.console import Console, Port
 
+READ_TIMEOUT_S = 0.1
 _BY_ID = Path("/dev/serial/by-id")
 
 
@@ -89,14 +95,32 @@ class SerialBoard(Target):
         return os.environ[name]
 
 
-def _open_port(name: str, baud: int) -> serial.Serial:
+class RawSocket(protocol_socket.Serial):
+    """A port behind `socket://`: pyserial's own says 0 or 1 for whatever waits to be read."""
+
+    @property
+    def in_waiting(self) -> int:
+        """Bytes that have come and were not read yet."""
+        told = fcntl.ioctl(self.fileno(), termios.FIONREAD, struct.pack("i", 0))
+        return int(struct.unpack("i", told)[0])
+
+
+def _open_port(name: str, baud: int) -> Port:
     try:
-        return serial.Serial(name, baud, timeout=0.1, exclusive=True)
+        if name.startswith("socket://"):
+            return RawSocket(name, baud, timeout=READ_TIMEOUT_S)
+        if name.startswith("rfc2217://"):
+            return rfc2217.Serial(name, baud, timeout=READ_TIMEOUT_S)
+        return serial.Serial(name, baud, timeout=READ_TIMEOUT_S, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:
-        raise TargetError(f"cannot open the serial port {name}: {error}; {_advice()}") from error
+        raise TargetError(
+            f"cannot open the serial port {name}: {error}; {_advice(name)}"
+        ) from error
 
 
-def _advice() -> str:
+def _advice(name: str) -> str:
+    if not name.startswith("/"):
+        return "look at what serves it there (ser2net, labgrid's exporter) and at its port's number"
     there = ", ".join(sorted(map(str, _BY_ID.glob("*")))) or "none"
     return (
         f"USB cables that are plugged in: {there}. A port that is there may be in use by another "

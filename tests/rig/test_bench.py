@@ -27,7 +27,7 @@ limits:
   tolerance_ms: 60
   stall_ms: 30
 """
-TOP_KEYS = "name, target, observer, lines, images, limits"
+TOP_KEYS = "name, lab, target, observer, lines, images, limits"
 REFUSALS = {
     "unknown key": ("name: desk", "nmae: desk", f"1: nmae: unknown key; allowed: {TOP_KEYS}"),
     "unknown key of the target": (
@@ -62,7 +62,8 @@ REFUSALS = {
     "unknown kind": (
         "kind: virtual-pi",
         "kind: virtual-pie",
-        "2: target: kind 'virtual-pie' is unknown; allowed: virtual-pi, ssh, serial",
+        "2: target: kind 'virtual-pie' is unknown; allowed: virtual-pi, ssh, serial, lab-ssh, "
+        "lab-serial",
     ),
     "unknown kernel": (
         "boot_timeout_s: 30",
@@ -78,7 +79,7 @@ REFUSALS = {
         "kind: virtual-pi",
         "kind: serial\n  port: /dev/ttyUSB0\n  password: raspberry",
         "5: target.password: unknown key; "
-        "allowed: kind, port, baud, user, password_env, sudo, boot_timeout_s",
+        "allowed: kind, port, baud, user, password_env, sudo, boot_timeout_s, power",
     ),
     "key of another kind of target": (
         "kind: virtual-pi",
@@ -89,7 +90,7 @@ REFUSALS = {
     "port that is no device": (
         "kind: virtual-pi",
         "kind: serial\n  port: COM3",
-        "4: target.port: String should match pattern '^/dev/', not 'COM3'",
+        "4: target.port: String should match pattern '^(/dev/|rfc2217://|socket://)', not 'COM3'",
     ),
     "line 54": ("led: 25", "led: 54", "8: lines.led: Input should be less than 54, not 54"),
     "line -1": ("led: 25", "led: -1", "8: lines.led: Input should be greater than or equal to 0"),
@@ -124,6 +125,31 @@ REFUSALS = {
         "limits:",
         "lines:\n  led: 3\nlimits:",
         "12: lines: this key stands here twice",
+    ),
+    "address beside the lab's": (
+        "kind: virtual-pi",
+        "kind: lab-ssh\n  host: pi3.local",
+        "2: target: host must not stand here: the lab's place gives it",
+    ),
+    "lab's target without a lab": (
+        "kind: virtual-pi",
+        "kind: lab-serial",
+        "2: target: kind lab-serial needs the section lab, which names the place",
+    ),
+    "two ways to name a place": (
+        "name: desk",
+        "name: desk\nlab: {place: desk-a, tags: {board: pi3}}",
+        "2: lab: must have one of the keys place and tags, and not both",
+    ),
+    "power commands as YAML's true and false": (
+        "kind: virtual-pi",
+        "kind: ssh\n  host: pi3.local\n  power: {on: [plug, '1'], off: [plug, '0']}",
+        "5: target.power.1: a key must be a word; YAML reads on, off, yes and no as true",
+    ),
+    "power command that is empty": (
+        "kind: virtual-pi",
+        "kind: ssh\n  host: pi3.local\n  power: {switch_on: [], switch_off: [plug]}",
+        "5: target.power.switch_on: Tuple should have at least 1 item",
     ),
     "not YAML": ("kind: qemu", "\tkind: qemu", "6: not YAML: found character"),
     "two documents": ("images:", "---\nimages:", "10: not YAML: but found another document"),
