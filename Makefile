@@ -138,8 +138,11 @@ tender: setup ## build tender and unikernels for both architectures
 .PHONY: setup
 setup: packages .venv/installed ## install what is missing: system packages, Python packages in .venv
 
+.PHONY: lab
+lab: setup .venv-labgrid/installed ## install labgrid, for benches that a lab lends, in .venv-labgrid
+
 .PHONY: clean
-clean: ## remove what was fetched, built and measured (.venv stays)
+clean: ## remove what was fetched, built and measured (.venv and .venv-labgrid stay)
 	$(Q)rm -rf build results log.html output.xml report.html
 	$(Q)rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
@@ -150,7 +153,7 @@ packages:
 	$(Q)$(call install_packages,$(PACKAGES))
 
 .PHONY: test-setup
-test-setup: setup
+test-setup: setup .venv-labgrid/installed
 	$(Q)$(if $(PACKAGES),$(call no_server_of_its_own))
 	$(Q)$(call install_packages,$(if $(PACKAGES),$(TEST_PACKAGES)))
 
@@ -161,14 +164,22 @@ fuzz-setup: setup
 .venv/installed: requirements.txt pyproject.toml $(wildcard rig/__init__.py reports/__init__.py) | packages
 	$(Q)python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| { echo "setup: python3 is $$(python3 --version), 3.11 or newer is needed" >&2; exit 1; }
-	$(Q)python3 -m venv .venv
-	$(Q)$(PYTHON) -m pip install --disable-pip-version-check -r requirements.txt \
-	$(if $(filter 1,$(V)),,| $(pip_words))
-	$(Q)touch $@
+	$(Q)$(call install_python,.venv,$<)
+
+.venv-labgrid/installed: rig/lab/requirements.txt | packages
+	$(Q)$(call install_python,.venv-labgrid,$<)
+
+# Makes the virtual environment $(1) and installs into it what the file $(2) names.
+define install_python
+python3 -m venv $(1); \
+$(1)/bin/python -m pip install --disable-pip-version-check -r $(2) \
+$(if $(filter 1,$(V)),,| $(call pip_words,$(1))); \
+touch $(1)/installed
+endef
 
 # One word per package instead of pip's page of text; its errors come through.
 define pip_words
-{ printf 'setup: Python packages into .venv:'; \
+{ printf 'setup: Python packages into $(1):'; \
 while read -r verb name _; do \
 	if [ "$$verb" = Collecting ]; then printf ' %s' "$${name%%[^[:alnum:]._-]*}"; fi; \
 done; echo; }

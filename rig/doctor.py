@@ -15,6 +15,7 @@ from typing import TypeVar
 from rig.bench import LINES_OF_PI, Bench
 from rig.cleanup import Chip, GpioState
 from rig.errors import BenchError, TargetError
+from rig.lab.hold import Hold
 from rig.observers.base import Observer
 from rig.observers.opening import make_observer
 from rig.qualification import Record, age_days, path_of, read_record
@@ -70,6 +71,9 @@ def examine(bench: Bench, lines: Sequence[str]) -> Rows[None]:
     images = yield from _images(bench)
     with ExitStack() as open_things:
         try:
+            hold = Hold.of(bench)
+            open_things.callback(hold.close)
+            bench = hold.bench
             target = make_target(bench)
             open_things.callback(target.close)
             observer = make_observer(bench, target)

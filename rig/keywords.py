@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from rig.aftermath import Aftermath
 from rig.bench import load_bench
 from rig.endings import ON, ending_named
 from rig.errors import BenchError, TargetError
-from rig.evidence import Evidence, folder_name
+from rig.evidence import Evidence, folder_name, new_folder
 from rig.findings import counted
 from rig.hostile import ATTACKS, Attack, promise, script
 from rig.led import Pattern, tender_command
@@ -89,6 +89,7 @@ class RigLibrary:
         self._session: Session | None = None
         self._is_broken = False
         self._failed_recoveries = 0
+        self._name = ""
         self._results: Path | None = None
         self._unreported = 0
 
@@ -96,9 +97,7 @@ class RigLibrary:
     def open_bench(self, bench: str) -> None:
         """Bring up the target of a bench file, identify it, deploy to it, connect the observer."""
         facts = load_bench(Path(bench))
-        if self._results is None:
-            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-            self._results = RESULTS / f"{stamp}-{facts.name}"
+        self._name = facts.name
         logger.console(f"Bench {facts.name}: bringing the target up ...")
         self._session, self._is_broken, self._failed_recoveries = Session.open(facts), False, 0
         told = self._session.facts
@@ -438,7 +437,9 @@ class RigLibrary:
         if self._is_broken:
             self._recover()
         try:
-            yield self._opened()
+            session = self._opened()
+            with session.held():
+                yield session
         except BaseException:
             self._is_broken = True
             raise
@@ -462,8 +463,8 @@ class RigLibrary:
 
     def _folder(self, suite: str, test: str) -> Path:
         """A folder for the next run of this test; a second one gets a number."""
-        if self._results is None:
-            raise BenchError("no bench is open")
+        if self._results is None:  # only now: whoever runs nothing leaves nothing
+            self._results = new_folder(RESULTS, self._name)
         first = self._results / folder_name(suite) / folder_name(test)
         names = [first, *(first.with_name(f"{first.name}-{n}") for n in range(2, 1000))]
         return next(path for path in names if not path.exists())

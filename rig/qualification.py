@@ -365,13 +365,15 @@ def make_record(
 
 def path_of(bench: Bench) -> Path:
     """Where the qualification of a bench's observer lies, if there is one."""
-    return bench.file.with_suffix(".qualification.json")
+    place = f".{bench.lab.place}" if bench.lab else ""
+    return bench.file.with_suffix(f"{place}.qualification.json")
 
 
 def identity_of(bench: Bench) -> dict[str, str]:
     """What a qualification holds for: target, observer and wiring, not how long one waits."""
-    target = _flat("target", bench.target.model_dump(mode="json"))
-    observer = _flat("observer", bench.observer.model_dump(mode="json"))
+    asked = bench.asked  # a lab gives other ports each time
+    target = _flat("target", asked.target.model_dump(mode="json", exclude={"power"}))
+    observer = _flat("observer", asked.observer.model_dump(mode="json"))
     lines = _flat("lines", bench.lines)
     return {
         key: value

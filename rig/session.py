@@ -16,6 +16,7 @@ from rig.endings import EndedRun, Ending, ending_named
 from rig.errors import ImageError, RigError, TargetError
 from rig.evidence import SPOILED, Evidence, EvidenceFolder, Image, RunRecord
 from rig.identity import git_commit, tool_versions
+from rig.lab.hold import Hold
 from rig.load import Load, loaded
 from rig.observers.base import Observer
 from rig.observers.opening import make_observer
@@ -90,14 +91,29 @@ class Session:
     clean: GpioState | None = None
     """The target's pins before anything was run; None if the session was not opened."""
     use_qualification: bool = True
+    hold: Hold | None = None
+    """That the bench is nobody else's; None in a session that was not opened."""
 
     @classmethod
     def open(cls, bench: Bench, *, use_qualification: bool = True) -> Self:
-        """Bring the target up, identify it and deploy every image of the bench.
+        """Have the bench for us alone, bring the target up, identify it and deploy every image.
 
         `use_qualification`: the observer has the budget that `rig qualify` stored, if it did.
-        Raises `BenchError` of some kind, with everything shut down again.
+        Raises `BenchError` of some kind, with everything shut down and given back again.
         """
+        for name in bench.images if bench.lab else ():  # known before the waiting for a place
+            checked_image(bench, name)
+        hold = Hold.of(bench)
+        try:
+            return cls._open_held(hold, use_qualification)
+        except BaseException:
+            hold.close()
+            raise
+
+    @classmethod
+    def _open_held(cls, hold: Hold, use_qualification: bool) -> Self:
+        """With a bench that is ours already, and stays ours if this fails."""
+        bench = hold.bench
         record = read_record(path_of(bench), bench) if use_qualification else None
         files = {deployed_path(name): checked_image(bench, name) for name in bench.images}
         target = make_target(bench)
@@ -105,32 +121,42 @@ class Session:
         if record:
             days = bench.observer.qualification_max_age_days
             observer = QualifiedObserver(observer, record, days)
-        session = cls(bench, target, observer, use_qualification=use_qualification)
+        session = cls(bench, target, observer, use_qualification=use_qualification, hold=hold)
         try:
-            target.open(files)
-            session.facts = read_facts(target)
-            session.clean = read_gpio_state(target, {})
-            session.images = {name: session._deploy(name) for name in bench.images}
-            session.observer.connect()
+            with session.held():
+                target.open(files)
+                session.facts = {**read_facts(target), **hold.facts}
+                session.clean = read_gpio_state(target, {})
+                session.images = {name: session._deploy(name) for name in bench.images}
+                session.observer.connect()
         except BaseException:
-            session.close()
+            session._let_go()
             raise
         return session
 
     def close(self) -> None:
-        """Let go of target and observer; safe to call at any time."""
+        """Let go of target and observer, and let others have the bench; safe at any time."""
         try:
-            self.target.close()
+            self._let_go()
         finally:
-            self.observer.close()
+            if self.hold:
+                self.hold.close()
 
     def reopened(self) -> Self:
         """The same bench, brought up again after it broke in mid-run, with its lines free.
 
-        Raises `BenchError` if it does not come up; this session is closed in any case.
+        In between it stays ours; what a lab has taken away, it has to lend anew. Raises
+        `BenchError` if it does not come up; this session is closed in any case.
         """
-        self.close()
-        again = type(self).open(self.bench, use_qualification=self.use_qualification)
+        try:
+            with contextlib.suppress(RigError):  # a switch of a lost place does not obey
+                self._let_go()
+            self.hold = self.hold or Hold.of(self.bench)
+            self.hold.renew()
+            again = type(self)._open_held(self.hold, self.use_qualification)
+        except BaseException:
+            self.close()
+            raise
         try:
             again.restore(self.clean or again.gpio_state())
         except BaseException:
@@ -138,6 +164,30 @@ class Session:
             raise
         again.clean = self.clean
         return again
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """What is done meanwhile counts only if the bench was ours all the time.
+
+        Raises `HoldError` if it was not, also in place of the `RigError` that came of it.
+        """
+        try:
+            yield
+        except RigError:
+            self._must_be_held()
+            raise
+        self._must_be_held()
+
+    def _must_be_held(self) -> None:
+        if self.hold:
+            self.hold.check()
+
+    def _let_go(self) -> None:
+        """Of target and observer; the bench stays ours."""
+        try:
+            self.target.close()
+        finally:
+            self.observer.close()
 
     def run(self, order: Order, folder: Path) -> tuple[Evidence, Verdict]:
         """Run once, or again if the bench itself stalled, at most twice.
@@ -233,7 +283,8 @@ class Session:
         """A capture that whoever is inside stops; it does not outlive what breaks."""
         self.observer.arm()
         try:
-            yield
+            with self.held():
+                yield
         except BaseException:  # what broke first is what a person has to know
             with contextlib.suppress(RigError):
                 self.observer.stop()

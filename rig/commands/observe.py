@@ -13,6 +13,7 @@ from rig.commands.arguments import BenchFile
 from rig.commands.progress import progress
 from rig.commands.status import Status
 from rig.errors import BenchError, ObserverError
+from rig.lab.hold import Hold
 from rig.observers.base import Observer
 from rig.observers.opening import make_observer
 from rig.session import Session
@@ -74,9 +75,11 @@ def _opened(bench: Bench, deploys: bool) -> Iterator[tuple[Target, Observer]]:
                 open_things.callback(session.close)
                 target, observer = session.target, session.observer
             else:
-                target = make_target(bench)
+                hold = Hold.of(bench)
+                open_things.callback(hold.close)
+                target = make_target(hold.bench)
                 open_things.callback(target.close)
-                observer = make_observer(bench, target)
+                observer = make_observer(hold.bench, target)
                 open_things.callback(observer.close)
                 if bench.target.kind == "virtual-pi":
                     target.open({})

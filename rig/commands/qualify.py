@@ -83,6 +83,7 @@ def qualify(
     with _session(bench) as session:
         signal = make_reference(session, line, reference, reference_ppm)
         legs = play_all(session.observer, signal, line, edges + edges % 2)
+        bench = session.bench  # in a lab, that of the place which was got
     analysis = analyse(legs, signal.facts)
     print(table(analysis.legs))
     if analysis.problem:

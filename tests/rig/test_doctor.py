@@ -18,8 +18,9 @@ from rig.bench import Bench, load_bench
 from rig.cli import main
 from rig.commands.doctor import text_of
 from rig.doctor import Row, State, examine
-from rig.errors import ObserverError, TargetError
+from rig.errors import HoldError, ObserverError, TargetError
 from rig.identity import REPOSITORY
+from rig.lab.hold import Hold
 from rig.observers.fake import FakeObserver, SimulatedPins
 from rig.qualification import path_of, write_record
 from rig.targets.shell import Result
@@ -127,6 +128,17 @@ def test_a_bench_that_is_all_right_has_no_wrong_row_and_is_let_go(bench: Bench, 
 
 
 # What is wrong with the target.
+
+
+def test_a_bench_that_somebody_else_has_is_said_and_not_touched(
+    bench: Bench, pi: FakePi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> Hold:
+        raise HoldError("pi3.local:22 is in use by process 7")
+
+    monkeypatch.setattr(Hold, "of", refuse)
+    assert wrong(bench)["target"].found == "pi3.local:22 is in use by process 7"
+    assert not pi.is_on
 
 
 TARGET_FAULTS = [

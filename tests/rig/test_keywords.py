@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_a_broken_bench_fails_the_tests_with_every_fault(messages: dict[str, str
     first, *faults = messages["Broken"].removeprefix("Parent suite setup failed:\n").splitlines()
     assert first == (
         "BenchFileError: broken.yaml:2: target: kind 'virtual-pie' is unknown; "
-        "allowed: virtual-pi, ssh, serial"
+        "allowed: virtual-pi, ssh, serial, lab-ssh, lab-serial"
     )
     assert "broken.yaml:1: limits: this key is missing" in faults
 
@@ -305,6 +306,9 @@ class FakeSession:
         evidence = SimpleNamespace(run=record, before="the state before", folder=order[1])
         order[1].mkdir(parents=True)
         return evidence, Verdict((finding(Kind.COUNT),))
+
+    def held(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def gpio_state(self) -> GpioState:
         return self.states.pop(0)

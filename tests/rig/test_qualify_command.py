@@ -46,7 +46,7 @@ def observer(monkeypatch: pytest.MonkeyPatch) -> FakeObserver:
     @contextmanager
     def session(bench: Bench) -> Iterator[Session]:
         fake.connect()
-        yield cast(Session, SimpleNamespace(observer=fake))
+        yield cast(Session, SimpleNamespace(bench=bench, observer=fake))
         fake.close()
 
     monkeypatch.setattr(module, "_session", session)

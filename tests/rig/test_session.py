@@ -19,7 +19,7 @@ from rig.aftermath import Aftermath
 from rig.bench import Bench, Limits, QemuObserver, VirtualPi
 from rig.capture import Capture, Edge, Instant, ModeChange
 from rig.cleanup import Chip, Export, GpioState
-from rig.errors import ImageError, ObserverError, TargetError
+from rig.errors import HoldError, ImageError, ObserverError, TargetError
 from rig.evidence import Image, read_evidence
 from rig.observers.qualified import QualifiedObserver
 from rig.qualification import path_of, write_record
@@ -491,6 +491,79 @@ def test_what_broke_first_is_told_and_not_what_broke_because_of_it(
     with pytest.raises(TargetError, match="the port vanished"):
         session.run(ORDER, folder)
     assert names(folder) == []
+
+
+class FakeHold:
+    """A bench that its lab can take away, and lend anew."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.facts = bench, {"lab_place": "desk-a"}
+        self.is_lost = self.is_closed = False
+        self.renewed = 0
+
+    def check(self) -> None:
+        if self.is_lost:
+            raise HoldError("its exporter has ended")
+
+    def renew(self) -> None:
+        self.renewed, self.is_lost = self.renewed + 1, False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.fixture
+def hold(session: Session) -> FakeHold:
+    session.hold = cast(Any, FakeHold(session.bench))
+    return cast(FakeHold, session.hold)
+
+
+@pytest.mark.parametrize("fails", [None, TargetError("the connection broke")])
+def test_a_bench_that_is_lost_in_mid_run_is_what_is_told_and_leaves_no_evidence(
+    session: Session, hold: FakeHold, folder: Path, fails: TargetError | None
+) -> None:
+    pi(session).fails, hold.is_lost = fails, True
+    observer(session).captures = iter([cast(Capture, None)])
+    with pytest.raises(HoldError, match="its exporter has ended"):
+        session.run(ORDER, folder)
+    assert names(folder) == []
+    assert observer(session).stopped == 1
+
+
+def test_a_ctrl_c_is_one_whatever_else_was_lost(session: Session, hold: FakeHold) -> None:
+    hold.is_lost = True
+    with pytest.raises(KeyboardInterrupt), session.held():
+        raise KeyboardInterrupt
+
+
+def test_a_lost_bench_is_lent_anew_when_it_is_reopened_and_given_back_at_the_end(
+    session: Session, hold: FakeHold, made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pi(session), "close", fail)
+    hold.is_lost = True
+    again = session.reopened()
+    assert (hold.renewed, hold.is_closed) == (1, False)
+    assert again.facts["lab_place"] == "desk-a"
+    again.close()
+    assert hold.is_closed
+
+
+def test_a_bench_that_cannot_be_reopened_is_given_back(
+    session: Session, hold: FakeHold, made: dict[str, Any]
+) -> None:
+    made["patches"] = {"open": fail}
+    with pytest.raises(TargetError):
+        session.reopened()
+    assert hold.is_closed
+
+
+def test_a_target_that_cannot_be_closed_does_not_keep_the_bench(
+    session: Session, hold: FakeHold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pi(session), "close", fail)
+    with pytest.raises(TargetError):
+        session.close()
+    assert hold.is_closed
 
 
 def test_a_reopened_bench_has_its_lines_free_and_keeps_its_first_state(
