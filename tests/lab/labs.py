@@ -22,6 +22,9 @@ from rig.lab.place import LABGRID, Place
 LONG_S = 60
 """For what takes seconds; this machine may be busy."""
 
+LIMITS = {"tolerance_ms": 1000, "stall_ms": 900, "run_timeout_s": 120}
+"""What is shown here is who ran where, however busy this machine is."""
+
 BARE = ("bare", "sim-1", "sim-2")
 """Places that give nothing: who has one, may do what only so many may do at once."""
 
@@ -156,6 +159,15 @@ def bench_in(folder: Path, lab: Lab, **sections: Any) -> Bench:
     facts = json.loads(lab.model_dump_json(exclude_none=True))
     path = folder / f"{sections.get('name', 'lent')}.yaml"
     path.write_text(
-        yaml.safe_dump({**virtual, "name": "lent", "images": images, "lab": facts, **sections})
+        yaml.safe_dump(
+            {
+                **virtual,
+                "name": "lent",
+                "images": images,
+                "lab": facts,
+                "limits": LIMITS,
+                **sections,
+            }
+        )
     )
     return load_bench(path)

@@ -21,7 +21,7 @@ from rig.targets.opening import make_board
 from rig.targets.virtual_pi import VirtualPi
 from rig.verdict import Outcome
 from tests.lab.boards import SerialServer, SmartPlug
-from tests.lab.labs import LoopbackLab, bench_in
+from tests.lab.labs import LIMITS, LoopbackLab, bench_in
 from tests.virtual_pi.conftest import blink as order_of
 from tests.virtual_pi.ssh_keys import SshKeys
 
@@ -30,6 +30,11 @@ PUT = """
 import sys, urllib.request
 urllib.request.urlopen(urllib.request.Request(sys.argv[1], sys.argv[2].encode(), method="PUT"))
 """
+
+
+def virtual_bench() -> Bench:
+    virtual = load_bench(REPOSITORY / "benches" / "virtual.yaml")
+    return virtual.model_copy(update={"limits": facts.Limits.model_validate(LIMITS)})
 
 
 class Kept:
@@ -59,7 +64,7 @@ class Desk:
 @pytest.fixture(scope="module")
 def desk(lab: LoopbackLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """Booted with the images in place: to send them is another test's."""
-    virtual = load_bench(REPOSITORY / "benches" / "virtual.yaml")
+    virtual = virtual_bench()
     folder = tmp_path_factory.mktemp("keys")
     keys = SshKeys.made_in(folder)
     images = {deployed_path(name): checked_image(virtual, name) for name in virtual.images}
@@ -111,7 +116,7 @@ blink = pytest.fixture(order_of.__wrapped__)
 
 @pytest.fixture
 def bench() -> Bench:
-    return load_bench(REPOSITORY / "benches" / "virtual.yaml")
+    return virtual_bench()
 
 
 @pytest.mark.parametrize(
