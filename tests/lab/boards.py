@@ -61,7 +61,7 @@ class SerialServer:
         sending.join()
 
     def _send(self, end: socket.socket, way: Any, over: threading.Event) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, TypeError):  # pyserial's, when it is closed meanwhile
             while not over.is_set():
                 if data := self._port.read(max(1, self._port.in_waiting)):
                     end.sendall(b"".join(way.escape(data)))
