@@ -35,7 +35,7 @@ def test_two_runs_at_once_on_two_places_do_not_touch_each_other(
     finally:
         for run in runs:
             run.kill()
-    assert [run.returncode for run in runs] == [0, 0], said
+    assert [run.returncode for run in runs] == [0, 0], "\n".join(said)
     evidence = [read_evidence(path) for path in find_evidence(tmp_path / "results")]
     assert {e.run.target["lab_place"] for e in evidence} == {"sim-1", "sim-2"}
     for one in evidence:
