@@ -31,6 +31,9 @@ ACKNOWLEDGE_TIMEOUT_S = 60
 WRITE_TIMEOUT_S = 30
 """A window takes 1.5 s at 115200 baud; only a port that is stuck takes this long."""
 
+KEPT_BYTES = 64 * 1024
+"""So much of what a console said before is kept for messages; a long soak says gigabytes."""
+
 FIRST_PAUSE_S = 2
 SHELL_TIMEOUT_S = 10
 LOG_OUT_TIMEOUT_S = 5
@@ -69,7 +72,7 @@ class Console(Shell):
 
     @property
     def text(self) -> str:
-        """Everything that arrived so far."""
+        """What arrived last: since the last command, and `KEPT_BYTES` before."""
         with self._arrived:
             return _text(bytes(self._received))
 
@@ -131,6 +134,7 @@ class Console(Shell):
         quoted = f"(eval {shlex.quote(command)}) < /dev/null"
         line = f"echo {token}''-begin; {quoted}; echo {token}''-end:$?"
         started_ns = time.time_ns()
+        self._forget()
         try:
             here = self._send(line.encode())
             end = rf"{token}-end:(\d+)\r?\n".encode()
@@ -220,6 +224,11 @@ class Console(Shell):
         found = self.run("id -un").output.strip()
         if found not in (user, "root"):
             raise TargetError(f"{found!r} is logged in on {self._port.name}, not {user!r}: log out")
+
+    def _forget(self) -> None:
+        """Before a command, nobody waits for anything that has come."""
+        with self._arrived:
+            del self._received[:-KEPT_BYTES]
 
     def _interrupt(self) -> None:
         """Ctrl-C, until the shell answers again: what it reads at that moment, it forgets."""

@@ -22,7 +22,12 @@ from boards import COMMANDS, LONG_S, Board, login_of, once_it_said
 
 from rig.errors import TargetError
 from rig.targets import console as module
-from rig.targets.console import LONGEST_LINE_BYTES, UPLOAD_WINDOW_BYTES, Console
+from rig.targets.console import (
+    KEPT_BYTES,
+    LONGEST_LINE_BYTES,
+    UPLOAD_WINDOW_BYTES,
+    Console,
+)
 
 ENDLESS = "echo begun; sleep 600"
 STRAY = b"\xb2"
@@ -342,3 +347,10 @@ def test_a_console_that_was_closed_says_so(console: Console, board: Board) -> No
     console.close()
     with pytest.raises(TargetError, match=f"cannot write to {board.port.name}"):
         console.run("echo hello")
+
+
+def test_a_console_that_says_much_is_not_kept_for_ever(console: Console) -> None:
+    for _ in range(3):
+        console.run("seq 100000 150000", LONG_S)
+    console.run("true", LONG_S)
+    assert len(console.text) < 2 * KEPT_BYTES
