@@ -384,7 +384,7 @@ def _patterns(runs: Sequence[Run]) -> set[str]:
 
 
 def _pattern(run: Run) -> str:
-    if not run.is_timed:
+    if not run.is_pattern:
         return "none: it was ended early"
     wanted = run.pattern
     end = "on" if wanted.final_level else "off"

@@ -287,7 +287,7 @@ def _named(hashes: set[str]) -> str:
 
 
 def _measured(test: str, runs: Sequence[Run], limits: Limits) -> Check:
-    edges = min((run.pattern.commanded if run.is_timed else 0 for run in runs), default=0)
+    edges = min((run.pattern.commanded if run.is_pattern else 0 for run in runs), default=0)
     told = (
         f"{counted(len(runs), 'run')} of {counted(edges, 'edge')} or more; "
         f"{limits.least_runs} of {limits.least_edges} must be"

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rig.course import keeps_time
 from rig.errors import EvidenceError
 from rig.evidence import PARTIAL, SPOILED, Evidence, read_evidence
 from rig.expectation import Expectation
@@ -28,9 +29,14 @@ class Run:
     verdict: Verdict
 
     @property
-    def is_timed(self) -> bool:
-        """Whether it came to the end of a pattern, so that there are figures of it."""
+    def is_pattern(self) -> bool:
+        """Whether it came to the end of a pattern."""
         return isinstance(self.evidence.run.expectation, Expectation)
+
+    @property
+    def is_timed(self) -> bool:
+        """The same, and the times of its edges are those of the target; so there are figures."""
+        return self.is_pattern and keeps_time(self.evidence.capture)
 
     @property
     def pattern(self) -> Expectation:

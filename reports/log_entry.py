@@ -45,7 +45,7 @@ def log_entry(run: Run, link: str) -> str:
 
 def _picture(run: Run) -> Iterator[Markup]:
     """Nothing of a run that was ended early: it has no pattern."""
-    if run.is_timed:
+    if run.is_pattern:
         picture = timing_diagram(run)
         yield Markup("{}<p>{}</p>").format(picture.svg, picture.caption)
 

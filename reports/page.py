@@ -32,6 +32,7 @@ CLOCKS = {
     ClockKind.KERNEL: "kernel: the interrupt handler of the observing machine stamps each edge",
     ClockKind.HOST: "host: a program on the rig's host stamps each edge when it hears of it",
     ClockKind.EMULATOR: "emulator: QEMU stamps each write to the GPIO block with the host's clock",
+    ClockKind.TIME_LAPSE: "time-lapse: QEMU skips idle time, so its stamps only order the edges",
 }
 """Where the stamps of each kind of clock come from."""
 
@@ -161,13 +162,13 @@ def _heartbeat(capture: Capture) -> str:
 
 
 def _section(run: Run, shared: Facts) -> _Section:
-    """A planted defect shows its edges; its errors say nothing about the target."""
+    """A planted defect shows its edges, and so does time-lapse; errors would say nothing."""
     facts = identity(run) | measurement(run)
     return _Section(
         anchor=anchor(run.name),
         run=run,
         failing=[_failing(run, finding) for finding in run.verdict.not_passed()],
-        timing=timing_diagram(run) if run.is_timed else None,
+        timing=timing_diagram(run) if run.is_pattern else None,
         zoom=waveform(run) if run.is_timed else None,
         spread=histograms(run) if run.is_timed and not run.is_defect else [],
         facts={name: value for name, value in facts.items() if shared.get(name) != value},
@@ -176,7 +177,7 @@ def _section(run: Run, shared: Facts) -> _Section:
 
 def _failing(run: Run, finding: Finding) -> _Failing:
     place = run.verdict.findings.index(finding) + 1
-    shown = closeup(run, finding) if run.is_timed else None
+    shown = closeup(run, finding) if run.is_pattern else None
     return _Failing(f"{anchor(run.name)}/finding-{place}", finding, shown)
 
 

@@ -64,7 +64,8 @@ class Analysis:
 def analyse(results: Results) -> Analysis:
     """Sum up all runs but those with a planted defect, which say nothing about the target.
 
-    Left out are also those that were ended early, and of all runs together those under load.
+    Left out are also those that were ended early or ran in time-lapse, and of all runs together
+    those under load.
     """
     rows: list[_Record] = []
     runs: list[pd.DataFrame] = []

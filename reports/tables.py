@@ -93,6 +93,8 @@ def counted(results: Results) -> str:
     if defects:
         caught = sum(run.is_caught for run in defects)
         line += f"; {caught} of {plural(len(defects), 'planted defect')} caught"
+    if lapsed := sum(run.is_pattern and not run.is_timed for run in proofs):
+        line += f"; timing not judged of {plural(lapsed, 'run')} in time-lapse"
     if results.problems:
         line += f"; {plural(len(results.problems), 'problem')} with the evidence"
     return line

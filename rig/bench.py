@@ -57,6 +57,9 @@ class VirtualPi(Facts):
     """Words to append to the kernel's command line."""
     network: bool = False
     """Whether it has a USB network adapter and an SSH server. Costs half a CPU."""
+    time_lapse: bool = False
+    """Whether QEMU skips the time in which the board is idle: hours of blinking take minutes,
+    and no stamp of the observer says anything about time."""
     user: str = "root"
     boot_timeout_s: Seconds = 120
 
@@ -344,6 +347,15 @@ class Limits(TimingLimits):
         return self
 
 
+class SoakLimits(Facts):
+    """How much more memory may be held at the end of a soak than at its begin."""
+
+    tender_growth_kib: Annotated[int, Field(strict=True, ge=0)] = 64
+    """Of the tender, within one chunk."""
+    rig_growth_kib: Annotated[int, Field(strict=True, ge=0)] = 8192
+    """Of the rig, and of each process that it starts, by the trend over all chunks."""
+
+
 class Bench(FactsFile):
     """One target with its observer and wiring."""
 
@@ -359,6 +371,7 @@ class Bench(FactsFile):
     images: Annotated[dict[Name, Path], Field(min_length=1)]
     """Name in suites -> file to deploy, relative to the bench file."""
     limits: Limits
+    soak: SoakLimits = SoakLimits()
     _asked: "Bench | None" = PrivateAttr(default=None)
 
     @field_validator("lines")
@@ -390,6 +403,10 @@ class Bench(FactsFile):
         if kind in ("qemu", "second-board") and target and target.kind != "virtual-pi":
             raise ValueError(
                 f"kind {kind} sees a target of kind virtual-pi only, not {target.kind}"
+            )
+        if kind != "qemu" and getattr(target, "time_lapse", False):
+            raise ValueError(
+                "a target with time_lapse is seen by kind qemu only: another clock would not jump"
             )
         return observer
 

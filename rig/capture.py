@@ -61,6 +61,8 @@ class ClockKind(StrEnum):
     KERNEL = "kernel"
     HOST = "host"
     EMULATOR = "emulator"
+    TIME_LAPSE = "time-lapse"
+    """By an emulator that skips idle time: the stamps keep the order of edges and no more."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rig.capture import Capture
+from rig.capture import Capture, ClockKind
 from rig.expectation import Expectation
 
 
@@ -37,6 +37,11 @@ def is_steady(capture: Capture) -> bool:
     """Whether the observer's host ran all the time; a heart that never beat proves nothing."""
     heartbeat = capture.heartbeat
     return heartbeat is None or (heartbeat.beats > 0 and not heartbeat.stalls)
+
+
+def keeps_time(capture: Capture) -> bool:
+    """Whether the distance of two stamps says anything about the time between two edges."""
+    return capture.clock.kind is not ClockKind.TIME_LAPSE
 
 
 def is_outdated(capture: Capture) -> bool:
@@ -89,7 +94,8 @@ class Course:
         squeezes the pulses that it was told to make.
         """
         smallest_ns = self.expected.smallest_pulse_ns
-        if not is_steady(self.capture) or is_outdated(self.capture):
+        capture = self.capture
+        if not is_steady(capture) or is_outdated(capture) or not keeps_time(capture):
             return 0
         return smallest_ns - self.capture.clock.interval_uncertainty_ns(smallest_ns)
 

@@ -40,7 +40,17 @@ from rig.guest import (
     parse_records,
 )
 from rig.load import Load
-from rig.verdict import Expectation, Finding, Kind, Unseen, Verdict, believable, judge, to_json
+from rig.verdict import (
+    Expectation,
+    Finding,
+    Kind,
+    Unseen,
+    Verdict,
+    believable,
+    judge,
+    timed,
+    to_json,
+)
 
 PARTIAL = ".partial"
 SPOILED = ".spoiled-"
@@ -138,9 +148,11 @@ class Evidence:
     def _judge_pattern(self, expected: Expectation) -> Verdict:
         capture = self.capture
         pin = judge(capture, expected)
-        against_pin = judge_against_pin(self.console, self.guest, capture, expected)
+        against_pin, timeless = timed(
+            judge_against_pin(self.console, self.guest, capture, expected), capture
+        )
         return self._with_target(
-            pin,
+            replace(pin, unseen=(*pin.unseen, *timeless)),
             *judge_records(self.console, self.guest),
             *(believable(finding, capture) for finding in against_pin),
         )

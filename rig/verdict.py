@@ -1,11 +1,11 @@
 """From a capture and an expectation to a verdict: pure, no I/O, no hardware."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from rig.capture import Capture
-from rig.course import Course, Edges, is_outdated, is_steady
+from rig.course import Course, Edges, is_outdated, is_steady, keeps_time
 from rig.expectation import Expectation
 from rig.findings import (
     TIMING_KINDS,
@@ -37,6 +37,7 @@ __all__ = [
     "judge_initial_level",
     "judge_others",
     "ms",
+    "timed",
     "to_json",
 ]
 
@@ -62,9 +63,24 @@ def judge(capture: Capture, expected: Expectation) -> Verdict:
         *_release(course),
         *judge_others(capture, expected.line, expected.may_move),
     ]
+    kept, timeless = timed(findings, capture)
     return Verdict(
-        tuple(believable(f, capture) for f in findings), tuple(_unseen(course, findings))
+        tuple(believable(finding, capture) for finding in kept),
+        (*_unseen(course, findings), *timeless),
     )
+
+
+def timed(
+    findings: Iterable[Finding], capture: Capture
+) -> tuple[tuple[Finding, ...], tuple[Unseen, ...]]:
+    """Apart: what this capture can show, and what it cannot because its clock keeps no time."""
+    found = tuple(findings)
+    if keeps_time(capture):
+        return found, ()
+    about_time = {finding.kind for finding in found} & TIMING_KINDS
+    text = "the bench ran in time-lapse, so the stamps say nothing about time"
+    unseen = tuple(Unseen(kind, text) for kind in Kind if kind in about_time)
+    return tuple(f for f in found if f.kind not in {*about_time, Kind.STALL}), unseen
 
 
 def believable(finding: Finding, capture: Capture) -> Finding:
@@ -226,6 +242,9 @@ def _freeze(course: Course) -> Finding:
     if len(pattern) == commanded:
         text = f"{line} moved until its last commanded edge"
         return Finding(Kind.FREEZE, Outcome.PASS, text, line)
+    if not keeps_time(course.capture):
+        text = f"{line} shows {len(pattern)} of {commanded} commanded edges; in time-lapse, "
+        return _open(Kind.FREEZE, text + "nobody can tell whether it froze or left some out", line)
     last_ns, due_ns = int(pattern.times[-1]), expected.duration_ns - expected.hold_ns
     measured = last_ns - int(pattern.times[0])
     uncertainty = course.capture.clock.interval_uncertainty_ns(measured)

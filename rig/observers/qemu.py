@@ -23,7 +23,7 @@ import select
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -155,10 +155,10 @@ class TraceReader:
         self._on_edge = on_edge
         self.model = GpioModel()
         self.edges: list[tuple[int, int, int]] = []
-        """(time_ns, pin, level), from power-on."""
+        """(time_ns, pin, level), since the last `forget`; so for all that follow."""
         self.modes: list[tuple[int, int, str]] = []
         self.reports: list[tuple[int, int]] = []
-        """What the interception must have reported, from power-on."""
+        """What the interception must have reported."""
         self.report_stamps: list[int] = []
         """When, by the trace, for each of `reports`."""
         self.read_delays: list[int] = []
@@ -178,6 +178,18 @@ class TraceReader:
             if not self._marked.wait_for(lambda: number in self._marks, ANSWER_TIMEOUT_S):
                 raise ObserverError(f"QEMU's trace is silent: marker {number} did not arrive")
             return self._marks.pop(number)
+
+    def forget(self, mark: Mark) -> Mark:
+        """Drop all that came before `mark`, so that no memory grows from capture to capture.
+
+        Returns the same mark, counted from here. No other mark may be on its way.
+        """
+        for of_edges in (self.edges, self.read_delays):
+            del of_edges[: mark.edges]
+        for of_reports in (self.reports, self.report_stamps):
+            del of_reports[: mark.reports]
+        del self.modes[: mark.modes]
+        return replace(mark, edges=0, modes=0, reports=0)
 
     def close(self) -> None:
         """Stop reading; safe to call at any time."""
@@ -253,6 +265,7 @@ class QemuObserver:
         self._start: Mark | None = None
         self._latency_ns = 0
         self._clock_offset_ns = 0
+        self._clock_kind = ClockKind.TIME_LAPSE if board.time_lapse else ClockKind.EMULATOR
         board.emulator.on_start.append(self._open_qtest)
         board.emulator.on_power_cut.append(lambda: self._connected().write_register(*POWER_IS_CUT))
 
@@ -272,7 +285,7 @@ class QemuObserver:
         if self._heart is not None:
             raise ObserverError("the observer is armed already")
         self._latency_ns = max(self._mark()[1] for _ in range(QUALIFYING_MARKERS))
-        self._start = self._agreed_mark()
+        self._start = self._forget_before(self._agreed_mark())
         self._clock_offset_ns = _clock_offset_ns()
         self._heart = Heart(self._stall_ns, cpu_wait_of(self._board.emulator.pid))
 
@@ -312,7 +325,7 @@ class QemuObserver:
             initial_levels=dict(zip(names, start.levels, strict=True)),
             start_ns=start.time_ns,
             end_ns=end.time_ns,
-            clock=Clock(ClockKind.EMULATOR, RESOLUTION_NS, CLOCK_ACCURACY_PPM, latency_ns),
+            clock=Clock(self._clock_kind, RESOLUTION_NS, CLOCK_ACCURACY_PPM, latency_ns),
             initial_modes=_named_modes(names, start.functions),
             modes=tuple(
                 ModeChange(time_ns, names[pin], mode)
@@ -369,6 +382,11 @@ class QemuObserver:
         reported = (told - stamp for stamp, told in zip(stamps, arrivals, strict=True))
         read = self._trace.read_delays[start.edges : end.edges]
         return max([0, *reported, *read])
+
+    def _forget_before(self, mark: Mark) -> Mark:
+        """Whoever looks at edges must not have an older mark."""
+        del self._reported[: mark.reports], self._reported_at[: mark.reports]
+        return self._trace.forget(mark)
 
     def _mark(self) -> tuple[Mark, int]:
         """Send one marker; returns where the stream is, and how early the stamp can be."""

@@ -26,6 +26,13 @@ _NETWORK = (
 """Nothing but this host reaches it, on a port that is free, and it reaches nobody."""
 
 
+_TIME_LAPSE = (
+    *("-icount", "shift=1,sleep=off"),
+    *("-global", "bcm2837.enabled-cpus=1"),
+)
+"""Time is counted in instructions of the only CPU, and jumps to the next timer when it idles."""
+
+
 class _Plug:
     """The virtual Pi's switch: RAM and pins are lost, what it booted from is not."""
 
@@ -81,6 +88,11 @@ class VirtualPi(EmulatedBoard):
         self.shell.log_in(self._facts.user, self._facts.boot_timeout_s)
 
     @property
+    def time_lapse(self) -> bool:
+        """Whether it skips the time in which it is idle."""
+        return self._facts.time_lapse
+
+    @property
     def ssh_port(self) -> int:
         """TCP port of this host that leads to its SSH server; it needs `network`."""
         told = self.emulator.command("human-monitor-command", **{"command-line": "info usernet"})
@@ -93,11 +105,14 @@ class VirtualPi(EmulatedBoard):
 
     def _arguments(self, kernel: Path, dtb: Path, initrd: Path) -> list[str]:
         """MTTCG would let the parked cores starve the boot core; one thread takes seconds."""
-        words = " ".join((_ARGUMENTS, *self._facts.kernel_arguments))
+        lapse = self._facts.time_lapse
+        one_cpu = ("maxcpus=1",) if lapse else ()  # or the others would spin for ever
+        words = " ".join((_ARGUMENTS, *one_cpu, *self._facts.kernel_arguments))
         return [
             *("-M", "raspi3b", "-accel", "tcg,thread=single", "-serial", "null"),
             *("-chardev", "pty,id=con", "-serial", "chardev:con"),
             *("-kernel", str(kernel), "-dtb", str(dtb), "-initrd", str(initrd)),
             *("-append", words),
             *(_NETWORK if self._facts.network else ()),
+            *(_TIME_LAPSE if lapse else ()),
         ]

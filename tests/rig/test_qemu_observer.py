@@ -361,6 +361,7 @@ class FakeQemu:
         self.emulator, self.trace, self.pid = self, fifo, 4711
         self.on_start: list[Callable[[], None]] = []
         self.on_power_cut: list[Callable[[], None]] = []
+        self.time_lapse = False
         self.block = GpioBlock()
         self.marker_leads_ns = iter([0] * QUALIFYING_MARKERS)
         """How early the stamps of the next markers are."""
@@ -793,3 +794,27 @@ def test_an_observer_leaves_nothing_running_or_open(board: FakeQemu, armed: bool
     board.end()
     assert (set(threading.enumerate()), set(os.listdir("/proc/self/fd"))) == before
     assert not board.is_open
+
+
+def test_no_memory_is_kept_of_earlier_captures(board: FakeQemu, observer: QemuObserver) -> None:
+    """A soak of millions of edges on one board would fill the host otherwise."""
+    board.write(selected(LED, OUTPUT))
+    for _ in range(3):
+        observer.arm()
+        board.write(*[high(LED), low(LED)] * 10)
+        capture = observer.stop()
+        assert [edge.seqno for edge in capture] == list(range(20))
+    observer.arm()
+    kept = observer._trace
+    lists = (kept.edges, kept.read_delays, kept.reports, kept.report_stamps, kept.modes)
+    assert [len(one) for one in (*lists, observer._reported, observer._reported_at)] == [0] * 7
+
+
+def test_a_board_in_time_lapse_has_a_clock_that_keeps_no_time(board: FakeQemu, fifo: Path) -> None:
+    board.time_lapse = True
+    observer = QemuObserver(cast(VirtualPi, board), LINES, stall_ns=3600 * 10**9)
+    board.start()
+    observer.arm()
+    assert observer.stop().clock.kind is ClockKind.TIME_LAPSE
+    observer.close()
+    board.end()
