@@ -9,6 +9,7 @@
     │   └── ObserverError       the observer does not see, or its witnesses disagree
     ├── ExpectationError        an expectation file is wrong
     ├── LimitsError             the release gate's file of limits is wrong
+    ├── SoakError               a soak cannot go on from where another one stopped
     ├── EvidenceError           an evidence folder or a capture cannot be trusted
     └── HistoryError            the store of past runs cannot be read or written
 
@@ -50,6 +51,10 @@ class ExpectationError(RigError):
 
 class LimitsError(RigError):
     """A file of limits for a release has an unknown, missing or inconsistent entry."""
+
+
+class SoakError(RigError):
+    """A soak's record is missing or damaged, or it is the record of another soak."""
 
 
 class EvidenceError(RigError):

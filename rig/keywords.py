@@ -6,6 +6,8 @@ a bench that does not work is a `BenchError`, and Robot's message starts with it
 """
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,10 +23,10 @@ from robot.libraries.BuiltIn import BuiltIn
 
 from rig.abilities import Ability, lacks, shortest_pulse_ns
 from rig.aftermath import Aftermath
-from rig.bench import load_bench
+from rig.bench import Bench, load_bench
 from rig.endings import ON, ending_named
 from rig.errors import BenchError, TargetError
-from rig.evidence import Evidence, folder_name, new_folder
+from rig.evidence import Evidence, Image, folder_name, new_folder
 from rig.findings import counted
 from rig.hostile import ATTACKS, Attack, promise, script
 from rig.led import Pattern, tender_command
@@ -41,6 +43,10 @@ SLOWEST_CASE_S = 3
 """A tender that starts and ends takes a tenth of this."""
 
 RESULTS = Path("results")
+
+REPORT = "import pathlib, sys, reports; reports.write_report(pathlib.Path(sys.argv[1]))"
+REPORT_S = 600
+"""An interim report that takes longer is given up."""
 
 MOST_RECOVERIES = 3
 """So often in a row a bench that broke is brought up again in vain."""
@@ -97,7 +103,8 @@ class RigLibrary:
     def open_bench(self, bench: str) -> None:
         """Bring up the target of a bench file, identify it, deploy to it, connect the observer."""
         facts = load_bench(Path(bench))
-        self._name = facts.name
+        if facts.name != self._name:
+            self._name, self._results = facts.name, None
         logger.console(f"Bench {facts.name}: bringing the target up ...")
         self._session, self._is_broken, self._failed_recoveries = Session.open(facts), False, 0
         told = self._session.facts
@@ -135,17 +142,15 @@ class RigLibrary:
         ordered, unless `expected_cycles` or `expected_on` says otherwise or another
         `tender` is named: then this run carries a planted defect.
         """
-        ordered = Pattern(cycles, _ns(on), _ns(off), int(final == "on"))
+        ordered = Pattern(cycles, in_ns(on), in_ns(off), int(final == "on"))
         expected = Pattern(
             expected_cycles or cycles,
-            _ns(expected_on or on),
-            _ns(off),
+            in_ns(expected_on or on),
+            in_ns(off),
             ordered.final_level,
         )
         limits = self._opened().bench.limits.limits_for(expected.shortest_ns, Load.IDLE)
-        order = self._pattern_order(
-            ordered, expected.expectation(line, **limits), unikernel, tender
-        )
+        order = self.pattern_order(ordered, expected.expectation(line, **limits), unikernel, tender)
         return self._run(replace(order, purpose=_purpose(tender, ordered != expected)))
 
     @keyword
@@ -166,12 +171,12 @@ class RigLibrary:
         bench file has for such a pattern and load. Where they are wider than a pulse, the
         sequence is judged and that nothing is too late; the log warns of what is not judged.
         """
-        period_ns = _ns(period)
+        period_ns = in_ns(period)
         on_ns = period_ns * duty // 100
         pattern = Pattern(LENGTHS[length].cycles(period_ns), on_ns, period_ns - on_ns)
         limits = self._opened().bench.limits.limits_for(pattern.shortest_ns, load)
         expected = pattern.expectation(line, **_coarse(limits, pattern.shortest_ns))
-        order = self._pattern_order(pattern, expected, unikernel, tender)
+        order = self.pattern_order(pattern, expected, unikernel, tender)
         run = self._run(replace(order, load=load, purpose=_purpose(tender)))
         if expected.is_coarse:
             unseen = [u.text for u in run.verdict.unseen if u.kind is Kind.GLITCH]
@@ -195,7 +200,7 @@ class RigLibrary:
         """
         how = ending_named(ending)
         bench = self._opened().bench
-        suite, test = _where()
+        suite, test = where()
         order = Order(
             suite=suite,
             test=test,
@@ -238,7 +243,7 @@ class RigLibrary:
         """
         plan = ATTACKS[attack](LENGTHS[length].share, LENGTHS[length].seeds)
         bench = self._opened().bench
-        suite, test = _where()
+        suite, test = where()
         granted = f"--led:led0={bench.lines[line]} " if plan.moves is not None else ""
         text = script(DEPLOY_FOLDER, tender, granted + plan.unikernel, plan.cases)
         order = Order(
@@ -273,7 +278,7 @@ class RigLibrary:
         """Skip the test on a bench whose observer may miss a pulse that is so short."""
         bench = self._opened().bench
         shortest_ns = shortest_pulse_ns(bench)
-        if _ns(width) < shortest_ns:
+        if in_ns(width) < shortest_ns:
             raise SkipExecution(
                 f"the observer of {bench.file} may miss a pulse below {ms(shortest_ns)}"
             )
@@ -287,6 +292,44 @@ class RigLibrary:
     def kernel_log_should_be_clean(self, run: Run) -> None:
         """The target's kernel warned of nothing during the run. Skips where it cannot be read."""
         _should_pass(run, Kind.KERNEL_LOG)
+
+    @property
+    def bench(self) -> Bench:
+        """The bench that is open. Raises `BenchError` if none is."""
+        return self._opened().bench
+
+    @property
+    def images(self) -> dict[str, Image]:
+        """What was deployed to it."""
+        return self._opened().images
+
+    @property
+    def results(self) -> Path:
+        """The folder of all evidence of this bench. Raises `BenchError` if none is open.
+
+        It is made when it is first asked for: whoever runs nothing leaves nothing.
+        """
+        self._opened()
+        if self._results is None:
+            self._results = new_folder(RESULTS, self._name)
+        return self._results
+
+    def continue_results(self, folder: Path) -> None:
+        """Put all further evidence into a folder that another rig began."""
+        self._results = folder
+
+    def write_interim_report(self) -> None:
+        """Write the report on all runs so far, without a word.
+
+        A process of its own does it: a soak looks at how much memory this one holds.
+        """
+        command = [sys.executable, "-c", REPORT, str(self.results)]
+        try:
+            subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=REPORT_S, check=True
+            )
+        except subprocess.SubprocessError as error:
+            logger.warn(f"there is no interim report: {error}")
 
     @keyword
     def led_should_have_blinked_as_commanded(self, run: Run) -> None:
@@ -361,22 +404,26 @@ class RigLibrary:
         """The tender, started with `arguments`, ends at once with `status` and says `messages`.
 
         Image names in braces stand for where they lie on the target, as in `{test_led}`, and
-        names of lines for their numbers.
-        The pins must be as before, as the target says and as the observer reads them.
+        names of lines for their numbers. The pins must be as before, as the target says and as
+        the observer reads them, and none may have had another level in between.
         """
         with self._using() as session:
             paths = {name: deployed_path(name) for name in session.images}
             known = {**session.bench.lines, **paths}
             before = session.gpio_state()
+            session.observer.arm()
             result = session.target.run(
                 f"{paths[tender]} {arguments.format(**known)} 2>&1", timeout_s=30
             )
+            moved = sorted({edge.line for edge in session.observer.stop()})
             after = session.gpio_state()
         if result.status != status or not all(text in result.output for text in messages):
             raise AssertionError(
                 f"exit status {result.status}, expected {status}; said: {result.output.strip()!r}, "
                 f"expected: {', '.join(map(repr, messages))}"
             )
+        if moved:
+            raise AssertionError(f"lines that should not have moved: {', '.join(moved)}")
         if after != before:
             raise AssertionError(f"the pins are not as before: {before!r} became {after!r}")
 
@@ -390,11 +437,12 @@ class RigLibrary:
         """Unexport a line on the target; it must be exported."""
         self._write_number(line, "unexport")
 
-    def _pattern_order(
+    def pattern_order(
         self, ordered: Pattern, expected: Expectation, unikernel: str, tender: str
     ) -> Order:
+        """The running test's order to blink as `ordered`, to be held against `expected`."""
         bench = self._opened().bench
-        suite, test = _where()
+        suite, test = where()
         return Order(
             suite=suite,
             test=test,
@@ -411,12 +459,21 @@ class RigLibrary:
             console_wanted=(f"test_led: {ordered.arguments}", "SUCCESS"),
         )
 
-    def _run(self, order: Order) -> Run:
+    def run_order(self, order: Order, folder: Path | None = None) -> Run:
+        """Run what was ordered, keep the evidence, leave the target clean.
+
+        Without a `folder`, the evidence goes into one that is named after the test.
+        """
         with self._using() as session:
-            run = Run(*session.run(order, self._folder(order.suite, order.test)))
+            run = Run(*session.run(order, folder or self._folder(order.suite, order.test)))
             self._unreported += 1
             _log(run)
             session.restore(run.evidence.before)
+        return run
+
+    def _run(self, order: Order) -> Run:
+        """The same, and draw it into Robot's log."""
+        run = self.run_order(order)
         self._show(run)
         return run
 
@@ -463,9 +520,7 @@ class RigLibrary:
 
     def _folder(self, suite: str, test: str) -> Path:
         """A folder for the next run of this test; a second one gets a number."""
-        if self._results is None:  # only now: whoever runs nothing leaves nothing
-            self._results = new_folder(RESULTS, self._name)
-        first = self._results / folder_name(suite) / folder_name(test)
+        first = self.results / folder_name(suite) / folder_name(test)
         names = [first, *(first.with_name(f"{first.name}-{n}") for n in range(2, 1000))]
         return next(path for path in names if not path.exists())
 
@@ -474,7 +529,7 @@ class RigLibrary:
         from reports import PAGE, load, page  # pandas takes a second, so only when it is needed
         from reports.log_entry import log_entry
 
-        results, record = self._results or RESULTS, run.evidence.run
+        results, record = self.results, run.evidence.run
         name = str(run.evidence.folder.relative_to(results))
         label = f"{record.suite} / {record.test}"
         link = f"{_from_log(results / PAGE)}#{quote(page.anchor(name))}"
@@ -493,7 +548,8 @@ class RigLibrary:
         logger.info(f'<a href="{_from_log(report.html)}">Latency report</a>', html=True)
 
 
-def _where() -> tuple[str, str]:
+def where() -> tuple[str, str]:
+    """Suite and test that run now."""
     variables = BuiltIn().get_variables()
     return variables["${SUITE NAME}"], variables["${TEST NAME}"]
 
@@ -506,7 +562,8 @@ def _from_log(path: Path) -> str:
     return quote(Path(os.path.relpath(path, folder)).as_posix())
 
 
-def _ns(time: timedelta) -> int:
+def in_ns(time: timedelta) -> int:
+    """A time of Robot's in nanoseconds."""
     return time // timedelta(microseconds=1) * 1000
 
 

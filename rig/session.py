@@ -21,6 +21,7 @@ from rig.load import Load, loaded
 from rig.observers.base import Observer
 from rig.observers.opening import make_observer
 from rig.observers.qualified import QualifiedObserver
+from rig.packed import unpacked
 from rig.qualification import path_of, read_record
 from rig.targets.base import MACHINE, Target
 from rig.targets.linux import find_chip, read_facts, read_gpio_state, read_leftovers
@@ -59,6 +60,8 @@ class Order:
     load: Load = Load.IDLE
     ending: str = ""
     """One of `rig.endings.ENDINGS`; empty: the command is run to its end."""
+    is_packed: bool = False
+    """Whether its output is sent packed, as `rig.packed` does."""
 
     @property
     def may_leave_more(self) -> bool:
@@ -257,7 +260,8 @@ class Session:
             sealed = self.observer.stop()
         capture = replace(sealed, commanded=commanded, outlasts_run=True)
         times = result.started_ns, result.ended_ns
-        return _Observed(capture, result.status, result.output, *times, read(), over)
+        console = unpacked(result.output) if order.is_packed else result.output
+        return _Observed(capture, result.status, console, *times, read(), over)
 
     def _end_early(self, order: Order, ending: Ending, before: GpioState) -> _Observed:
         """Bring an ending about, and watch the line until it is at rest again."""
