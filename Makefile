@@ -56,7 +56,8 @@ acceptance: image tender ## run the suites at release length, decide on the rele
 
 .PHONY: test
 test: images tender test-setup ## run every check and test, and add them up
-	$(Q)$(PYTHON) tests/run_all.py test-python lint+test-tender+test-robot+test-newer-kernel+test-two-boards
+	$(Q)$(PYTHON) tests/run_all.py test-python \
+	lint+test-tender+test-robot+test-newer-kernel+test-two-boards+test-mutants
 
 .PHONY: test-python
 test-python: test-setup ## only the Python unit tests
@@ -80,6 +81,14 @@ test-newer-kernel: images tender ## only some Robot suites, on a kernel that cou
 test-two-boards: images tender ## only the LED suite, observed by the second virtual board
 	$(Q)$(ROBOT) --variable BENCH:benches/virtual-two-boards.yaml --outputdir results/robot-two-boards \
 	--xunit $(CURDIR)/results/tests/test-two-boards.xml robot/led.robot
+
+.PHONY: test-mutants
+test-mutants: image tender ## only a sample of the known-bad systems, each of which a suite must catch
+	$(Q)$(PYTHON) -m tests.mutants --sample
+
+.PHONY: mutants
+mutants: image tender ## run every known-bad system, or MUTANT=name, and see its test catch it
+	$(Q)$(PYTHON) -m tests.mutants $(MUTANT)
 
 .PHONY: fuzz
 fuzz: tender fuzz-setup ## fuzz the tender for FUZZ_SECONDS (default 60)
@@ -114,9 +123,10 @@ report: setup ## write the report of the newest run again (RUN=results/... for a
 	.venv/bin/rig report $(RUN)
 
 .PHONY: libdoc
-libdoc: setup ## write what each keyword does to results/keywords.html
+libdoc: setup ## write what each keyword does to results/keywords.html and soak-keywords.html
 	$(Q)mkdir -p results
 	$(Q).venv/bin/libdoc rig.keywords.RigLibrary results/keywords.html
+	$(Q).venv/bin/libdoc rig.soak_keywords.SoakLibrary results/soak-keywords.html
 
 .PHONY: schema
 schema: setup ## write the JSON Schema of bench files again

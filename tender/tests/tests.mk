@@ -44,3 +44,29 @@ $$(BUILD)/$(1)/$(2).hvt: $$(BUILD)/$(1)/manifests/$(2).o $$(BUILD)/$(1)/bindings
 endef
 $(foreach arch,$(ARCHS),$(foreach test,$(guests),$(eval $(call guest_link,$(arch),$(test)))))
 -include $(foreach arch,$(ARCHS),$(wildcard $(BUILD)/$(arch)/tests/lib/*.d))
+
+# ---- Known-bad unikernels: the tests of the rig must catch each ----------------
+#
+# tests/defects/unikernel/NAME.patch, to the bindings or to tests/test_led/, becomes
+# $(BUILD)/ARCH/defects/NAME/test_led.hvt.
+
+bad_guests := $(basename $(notdir $(wildcard tests/defects/unikernel/*.patch)))
+bad_guest_inputs := $(bindings_all) $(wildcard bindings/*.h bindings/hvt/*.h include/solo5/*.h) \
+	$(wildcard tests/test_led/*.c tests/lib/*.[ch])
+
+$(BUILD)/defects/unikernel/%/patched: tests/defects/unikernel/%.patch $(bad_guest_inputs)
+	$(call patch_tree,bindings include tests/test_led tests/lib)
+
+# $(call bad_guest_rules,ARCH,NAME)
+define bad_guest_rules
+defects: $$(BUILD)/$(1)/defects/$(2)/test_led.hvt
+$$(BUILD)/$(1)/defects/$(2)/test_led.hvt: $$(BUILD)/defects/unikernel/$(2)/patched \
+		$$(BUILD)/$(1)/test_led.hvt
+	@mkdir -p $$(@D)
+	@echo "  CC      $(1)/defects/$(2)/test_led.hvt"
+	$$(Q)cd $$(<D) && $$(guest_cc_$(1)) $$(guest_cflags) $$(guest_cflags_$(1)) \
+		-isystem $$(guest_headers_$(1)) $$(guest_ldflags) -o $$@ $$(BUILD)/$(1)/manifests/test_led.o \
+		$$(sort $$(call bindings_sources,$(1)) tests/test_led/test_led.c $$(guest_library))
+endef
+$(foreach arch,$(ARCHS),$(foreach name,$(bad_guests),\
+	$(eval $(call bad_guest_rules,$(arch),$(name)))))

@@ -27,6 +27,7 @@ from rig.errors import BenchError, BenchFileError, ObserverError, TargetError
 from rig.hostile import Attack
 from rig.keywords import MOST_RECOVERIES, RigLibrary, Run
 from rig.load import Load
+from rig.observers.fake import FakeObserver, SimulatedPins
 from rig.session import Session
 from rig.targets.shell import Result
 from rig.verdict import Expectation, Finding, Kind, Outcome, Unseen, Verdict
@@ -294,9 +295,16 @@ class FakeSession:
         self.did: list[Any] = []
         self.orders: list[Any] = []
         self.target = self
+        self.pins = SimulatedPins("led", "lamp")
+        self.observer = FakeObserver(self.pins)
+        self.observer.connect()
+        self.moves: list[tuple[str, int]] = []
+        """What a command does to the pins."""
 
     def run(self, *order: Any, **limits: Any) -> Any:
         self.did.append((*order, *limits.values()))
+        for line, level in self.moves:
+            self.pins.drive(line, level)
         if isinstance(order[0], str):
             return self.result
         record = SimpleNamespace(
@@ -357,7 +365,7 @@ def library(session: FakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, "load_bench", lambda path: session.bench)
     monkeypatch.setattr(Session, "open", lambda bench: session)
-    monkeypatch.setattr(module, "_where", lambda: ("Led", "LED Blinks"))
+    monkeypatch.setattr(module, "where", lambda: ("Led", "LED Blinks"))
     monkeypatch.setattr(log_entry, "log_entry", lambda run, link: f"{run.name} at {link}")
     monkeypatch.setattr(module, "BuiltIn", FakeRobot)
     library = RigLibrary()
@@ -551,6 +559,15 @@ def test_a_refusal_that_touches_a_pin_fails(library: RigLibrary, session: FakeSe
     )
     session.states[1] = touched
     with pytest.raises(AssertionError, match=r"the pins are not as before: .*483"):
+        library.tender_should_refuse("--led:led0=99", "no such", "line")
+
+
+def test_a_refusal_during_which_a_pin_moves_fails(
+    library: RigLibrary, session: FakeSession
+) -> None:
+    """Even if it is as before in the end."""
+    session.moves = [("lamp", 1), ("lamp", 0)]
+    with pytest.raises(AssertionError, match="lines that should not have moved: lamp"):
         library.tender_should_refuse("--led:led0=99", "no such", "line")
 
 

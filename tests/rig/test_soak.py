@@ -240,8 +240,13 @@ def test_the_rig_sees_what_it_and_its_children_hold() -> None:
 def test_what_a_command_holds_is_told_and_its_status_kept(tmp_path: Path) -> None:
     program = tmp_path / "soakee"
     shutil.copy(shutil.which("sleep") or "", program)
-    command = watched(f"({program} 1.6; exit 7)", "soakee", duration_ns=1_600_000_000)
-    done = subprocess.run(["sh", "-c", f"({command})"], capture_output=True, text=True, check=False)
+    until_told = "until [ $(wc -l < $f) = 2 ]; do sleep 0.1; done"
+    command = watched(
+        f"({program} 60 & {until_told}; kill $!; exit 7)", "soakee", duration_ns=800_000_000
+    )
+    done = subprocess.run(
+        ["sh", "-c", f"({command})"], capture_output=True, text=True, check=False, timeout=60
+    )
     early, late = usage_told(done.stdout, "tender")
     assert done.returncode == 7
     assert early.pid == late.pid
