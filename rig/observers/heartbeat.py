@@ -12,6 +12,10 @@ STOP_TIMEOUT_S = 10
 PROBE_EVERY = 10
 """Beats between two looks at how long the emulator waited for a CPU."""
 
+SUSTAINED = 2 / 3
+"""A thread that waited for more than this share of the time between two looks hardly ran: it
+goes on being late, and what it waits next adds to that."""
+
 Probe = Callable[[], Mapping[str, int]]
 """Cumulative nanoseconds that each thread of the emulator waited for a CPU."""
 
@@ -31,7 +35,9 @@ class Heart:
         self._beats = 0
         self._worst_ns = 0
         self._stalls: list[Stall] = []
-        self._last_ns = _now_ns()
+        self._last_ns = self._looked_ns = _now_ns()
+        self._starved_ns: dict[str, int] = {}
+        """How long each thread that hardly runs has waited since it last did."""
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._thread.start()
@@ -55,6 +61,8 @@ class Heart:
             if self._beats % PROBE_EVERY == 0:
                 waited = self._look(waited)
         self._look(waited)
+        for starved_ns in self._starved_ns.values():
+            self._note(starved_ns, "starved")
 
     def _note_gap(self) -> None:
         """From beat to beat, so that it makes no difference where the thread was held up."""
@@ -63,9 +71,16 @@ class Heart:
         self._last_ns = now_ns
 
     def _look(self, before: Mapping[str, int]) -> Mapping[str, int]:
-        now = self._probe()
-        for thread, waited_ns in now.items():
-            self._note(waited_ns - before.get(thread, waited_ns), "starved")
+        now, began_ns = self._probe(), self._looked_ns
+        self._looked_ns = _now_ns()
+        hardly_ran_ns = SUSTAINED * (self._looked_ns - began_ns)
+        for thread, total_ns in now.items():
+            waited_ns = total_ns - before.get(thread, total_ns)
+            starved_ns = self._starved_ns.pop(thread, 0) + waited_ns
+            if waited_ns > hardly_ran_ns:
+                self._starved_ns[thread] = starved_ns
+            else:
+                self._note(starved_ns, "starved")
         return now
 
     def _note(self, late_ns: int, cause: str) -> None:

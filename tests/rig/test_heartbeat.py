@@ -107,6 +107,40 @@ def test_many_short_waits_are_no_stall() -> None:
     assert starved_ns(heartbeat) == []
 
 
+class HardlyRuns:
+    """Waits for nine tenths of the time for 600 ms, and then never again."""
+
+    def __init__(self) -> None:
+        self.is_over = threading.Event()
+        self._began_ns = self._last_ns = time.monotonic_ns()
+        self._waited_ns = 0
+
+    def __call__(self) -> Mapping[str, int]:
+        now_ns = time.monotonic_ns()
+        if now_ns - self._began_ns > 600 * MS:
+            self.is_over.set()
+        else:
+            self._waited_ns += (now_ns - self._last_ns) * 9 // 10
+        self._last_ns = now_ns
+        return {"1": self._waited_ns}
+
+
+def test_an_emulator_that_hardly_ran_for_long_has_stalled() -> None:
+    """As on a host with ten times more to do than it can: no single wait is long."""
+    probe = HardlyRuns()
+    heart = Heart(200 * MS, probe)
+    assert probe.is_over.wait(LONG_S)
+    late_ns = starved_ns(heart.stop())
+    assert late_ns
+    assert sum(late_ns) <= 540 * MS
+
+
+def test_an_emulator_that_hardly_runs_at_the_end_has_stalled() -> None:
+    heart = Heart(200 * MS, HardlyRuns())
+    time.sleep(0.4)
+    assert max(starved_ns(heart.stop())) > 200 * MS
+
+
 def test_a_thread_that_has_just_begun_has_not_waited() -> None:
     assert starved_ns(FakeProbe({}, {"1": NEVER_NS}).heard(1)) == []
 
@@ -128,7 +162,7 @@ def test_a_wait_just_before_the_end_is_seen() -> None:
 def test_the_worst_is_kept_though_it_is_no_stall() -> None:
     waits = ({"1": 0}, {"1": NEVER_NS // 2}, {"1": NEVER_NS // 2 + 1})
     heartbeat = FakeProbe(*waits).heard(NEVER_NS)
-    assert heartbeat.worst_ns == NEVER_NS // 2
+    assert heartbeat.worst_ns == NEVER_NS // 2 + 1  # one after the other, it was late by both
     assert heartbeat.stalls == ()
 
 
