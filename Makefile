@@ -31,7 +31,9 @@ ROBOT := .venv/bin/robot $(if $(BENCH),--variable BENCH:$(BENCH))
 RUN ?= $(lastword $(sort $(wildcard results/2*/)))
 # What a release has to pass, and how long. LENGTH=short only tries the way there.
 LENGTH := release
-SUITES := Led Refusals Cleanup Confinement Timing Acceptance
+SUITES := soak led refusals cleanup confinement timing acceptance
+# Where runs leave their folders.
+export RIG_RESULTS ?= results
 SCRIPTS := .ci/run rig/pi/init rig/pi-network/etc/network-up
 
 SHELL := /bin/bash
@@ -49,9 +51,9 @@ led: image tender ## prove the LED unikernel on the bench: build, boot, blink, j
 
 .PHONY: acceptance
 acceptance: image tender ## run the suites at release length, decide on the release (BASELINE=results/... of the last)
-	$(Q)$(ROBOT) --variable LENGTH:$(LENGTH) $(addprefix --suite ,$(SUITES)) \
-	--outputdir results/acceptance-$(LENGTH) robot || [ $$? -le 250 ]
-	$(Q).venv/bin/rig report gate results --robot results/acceptance-$(LENGTH)/output.xml \
+	$(Q)$(ROBOT) --variable LENGTH:$(LENGTH) --name Release \
+	--outputdir $(RIG_RESULTS)/acceptance-$(LENGTH) $(SUITES:%=robot/%.robot) || [ $$? -le 250 ]
+	$(Q).venv/bin/rig report gate $(RIG_RESULTS) --robot $(RIG_RESULTS)/acceptance-$(LENGTH)/output.xml \
 	$(if $(BASELINE),--baseline $(BASELINE))
 
 .PHONY: test

@@ -42,7 +42,8 @@ HOSTILE_SCRIPT = f"{DEPLOY_FOLDER}/hostile.sh"
 SLOWEST_CASE_S = 3
 """A tender that starts and ends takes a tenth of this."""
 
-RESULTS = Path("results")
+RESULTS = "results"
+"""Where runs leave their folders; the environment's RIG_RESULTS is another place."""
 
 REPORT = "import pathlib, sys, reports; reports.write_report(pathlib.Path(sys.argv[1]))"
 REPORT_S = 600
@@ -311,7 +312,7 @@ class RigLibrary:
         """
         self._opened()
         if self._results is None:
-            self._results = new_folder(RESULTS, self._name)
+            self._results = new_folder(Path(os.environ.get("RIG_RESULTS", RESULTS)), self._name)
         return self._results
 
     def continue_results(self, folder: Path) -> None:
