@@ -20,8 +20,8 @@ from rig.session import Order, Session, checked_image, deployed_path
 from rig.targets.opening import make_board
 from rig.targets.virtual_pi import VirtualPi
 from rig.verdict import Outcome
-from tests.lab.boards import SerialServer, SmartPlug
 from tests.lab.labs import LIMITS, LoopbackLab, bench_in
+from tests.lab.servers import SerialServer, SmartPlug
 from tests.virtual_pi.conftest import blink as order_of
 from tests.virtual_pi.ssh_keys import SshKeys
 

@@ -10,7 +10,7 @@ from boards import LONG_S, Board, login_of
 from rig.bench import Serial
 from rig.errors import TargetError
 from rig.targets.serial_board import SerialBoard
-from tests.lab.boards import SerialServer
+from tests.lab.servers import SerialServer
 
 
 @pytest.fixture
