@@ -201,8 +201,12 @@ def watched(command: str, process: str, duration_ns: int) -> str:
         "say() { echo tender-holds,$p,$(sed -n 's/^Rss: *\\([0-9]*\\).*/\\1/p' "
         "/proc/$p/smaps_rollup),$(ls /proc/$p/fd | wc -l); }"
     )
-    found = f"n=0; until p=$(pidof {process}) || [ $n -ge 500 ]; do sleep 0.02; n=$((n+1)); done"
-    look = f"{say}; {found}; sleep {early_s:.3f}; say; sleep {late_s:.3f}; say"
+    there = f"n=0; until pidof {process} || [ $n -ge 500 ]; do sleep 0.02; n=$((n+1)); done"
+    # While a process starts others, they go by its name, too: so it is named a while later.
+    look = (
+        f"{say}; {there} > /dev/null; sleep {early_s:.3f}; p=$(pidof {process}); say; "
+        f"sleep {late_s:.3f}; say"
+    )
     return (
         f"f=$(mktemp); ({look}) > $f 2> /dev/null & w=$!; {command}; s=$?; "
         "kill $w 2> /dev/null; cat $f; rm $f; exit $s"

@@ -17,6 +17,8 @@ from rig.keywords import RigLibrary
 from rig.session import deployed_path
 
 IMAGES = ("tender", "test_led")
+CLEAR = "killall -KILL tender led-guard; rm -f /run/solo5-hvt/*"
+"""For the target: what the system before has left there is no matter of the next."""
 GOOD = "good-"
 """Begins the name of an image that takes the place of a bad one again."""
 
@@ -56,6 +58,7 @@ class InPlace:
         rig = BuiltIn().get_library_instance("rig.keywords.RigLibrary")
         assert isinstance(rig, RigLibrary)
         with rig._using() as session:
+            session.target.run(CLEAR)
             for image in IMAGES:
                 bad = f"{system}-{image}"
                 source = bad if bad in session.images else f"{GOOD}{image}"

@@ -254,6 +254,19 @@ def test_what_a_command_holds_is_told_and_its_status_kept(tmp_path: Path) -> Non
     assert early.descriptors >= 3
 
 
+def test_a_short_lived_process_of_the_same_name_is_not_taken_for_it(tmp_path: Path) -> None:
+    """A tender forks before its guard is a program of its own."""
+    program = tmp_path / "soakee-forks"
+    shutil.copy(shutil.which("sleep") or "", program)
+    until_told = "until [ $(wc -l < $f) = 2 ]; do sleep 0.1; done"
+    both = f"{program} 0.3 & {program} 60 & {until_told}; kill $!"
+    command = watched(f"({both})", program.name, duration_ns=8_000_000_000)
+    done = subprocess.run(
+        ["sh", "-c", f"({command})"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert len(usage_told(done.stdout, "tender")) == 2
+
+
 def test_a_command_that_ends_too_early_tells_nothing(tmp_path: Path) -> None:
     command = watched("true", "soakee-that-never-was", duration_ns=4_000_000_000)
     done = subprocess.run(["sh", "-c", f"({command})"], capture_output=True, text=True, check=False)
