@@ -59,11 +59,15 @@ acceptance: image tender ## run the suites at release length, decide on the rele
 .PHONY: test
 test: images tender test-setup ## run every check and test, and add them up
 	$(Q)$(PYTHON) tests/run_all.py test-python \
-	lint+test-tender+test-robot+test-newer-kernel+test-two-boards+test-mutants
+	lint+test-tender+test-robot+test-newer-kernel+test-two-boards+test-mutants+test-lab
 
 .PHONY: test-python
-test-python: test-setup ## only the Python unit tests
-	$(Q)$(PYTHON) -m pytest -q --junitxml=results/tests/test-python.xml
+test-python: test-setup ## only the Python tests but those of a lab
+	$(Q)$(PYTHON) -m pytest -q --ignore tests/lab --junitxml=results/tests/test-python.xml
+
+.PHONY: test-lab
+test-lab: image tender test-setup ## only the tests that borrow virtual Pis from a labgrid lab
+	$(Q)$(PYTHON) -m pytest -q --junitxml=results/tests/test-lab.xml tests/lab
 
 .PHONY: test-tender
 test-tender: tender test-setup ## only the tests of tender and unikernels

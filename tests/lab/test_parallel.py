@@ -40,7 +40,8 @@ def test_two_runs_at_once_on_two_places_do_not_touch_each_other(
     assert {e.run.target["lab_place"] for e in evidence} == {"sim-1", "sim-2"}
     for one in evidence:
         assert one.judge().outcome is Outcome.PASS
-        assert len(one.capture.of_line("led")) == 6  # three blinks: its own and no others
+        # Three blinks, on, and off when it is given back: its own and no others.
+        assert len(one.capture.of_line("led")) == 8
     assert len(list((tmp_path / "results").glob("2*-lent*/report.html"))) == 2
     logs = [ExecutionResult(log).suite for log in tmp_path.glob("results/robot/*/output.xml")]
     first, second = sorted(logs, key=lambda suite: suite.start_time)
