@@ -135,7 +135,10 @@ def test_postgresql_is_told_to_make_no_server_before_it_is_installed(
     told = clusters.with_name("createcluster.d") / "no-main-cluster.conf"
     debian.script("apt-get", f"[ -e {told} ] && echo told >> {debian.log}")
     words = (f"CREATECLUSTER={clusters}", "TEST_PACKAGES=absent")
-    assert debian.make("-o", "setup", "test-setup", *words).returncode == 0
+    assert (
+        debian.make("-o", "setup", "-o", ".venv-labgrid/installed", "test-setup", *words).returncode
+        == 0
+    )
     assert told.read_text() == "create_main_cluster = false\n"
     assert "told" in debian.log.read_text().splitlines()
 
@@ -145,7 +148,10 @@ def test_a_postgresql_that_is_there_already_keeps_its_settings(
 ) -> None:
     clusters.with_suffix(".conf").touch()
     words = (f"CREATECLUSTER={clusters}", "TEST_PACKAGES=gcc")
-    assert debian.make("-o", "setup", "test-setup", *words).returncode == 0
+    assert (
+        debian.make("-o", "setup", "-o", ".venv-labgrid/installed", "test-setup", *words).returncode
+        == 0
+    )
     assert not clusters.with_name("createcluster.d").exists()
 
 
