@@ -161,6 +161,6 @@ def test_what_was_lost_is_had_again(lab: LoopbackLab, tmp_path: Path) -> None:
         wait_for_trouble(hold.check)
     hold.renew()
     hold.check()
-    assert lab.holders() == ["pin"]
+    assert "pin" in lab.holders()
     hold.close()
-    assert lab.holders() == []
+    assert "pin" not in lab.holders()

@@ -27,14 +27,14 @@ limits:
   tolerance_ms: 60
   stall_ms: 30
 """
-TOP_KEYS = "name, lab, target, observer, lines, images, limits"
+TOP_KEYS = "name, lab, target, observer, lines, images, limits, soak"
 REFUSALS = {
     "unknown key": ("name: desk", "nmae: desk", f"1: nmae: unknown key; allowed: {TOP_KEYS}"),
     "unknown key of the target": (
         "boot_timeout_s",
         "boot_timeout",
         "4: target.boot_timeout: unknown key; "
-        "allowed: kind, kernel, kernel_arguments, network, user, boot_timeout_s",
+        "allowed: kind, kernel, kernel_arguments, network, time_lapse, user, boot_timeout_s",
     ),
     "unknown key of the observer": (
         "  kind: qemu",
