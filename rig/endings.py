@@ -22,8 +22,11 @@ _LIMIT_S = 30
 _WAIT_TIMEOUT_S = 90
 _TOOLS = "{ command -v setsid && command -v timeout; } > /dev/null"
 _SHOW = f"head -c {_MOST_CONSOLE} {_FILES}.console"
+# Whoever started the tender still writes its status when it was killed, and must have done so.
 _ABANDON = (
-    f"[ -s {_FILES}.status ] || kill -KILL $(cat {_FILES}.tender {_FILES}.reader) 2> /dev/null; "
+    f"[ -s {_FILES}.status ] || [ ! -e {_FILES}.tender ] || {{ "
+    f"kill -KILL $(cat {_FILES}.tender {_FILES}.reader) 2> /dev/null; n=0; "
+    f"until [ -s {_FILES}.status ] || [ $n -ge 30 ]; do sleep 0.1; n=$((n + 1)); done; }}; "
     f"rm -f {_FILES}.*"
 )
 _ABANDON_TIMEOUT_S = 10
