@@ -255,7 +255,8 @@ class Session:
         longest_s = order.timeout_s + LOAD_OUTLASTS_S
         with loaded(self.target, order.load, longest_s), self._armed():
             commanded = self.observer.now()
-            result = self.target.run(order.command, order.timeout_s)
+            with self.held():
+                result = self.target.run(order.command, order.timeout_s)
             over = self.observer.now()
             sealed = self.observer.stop()
         capture = replace(sealed, commanded=commanded, outlasts_run=True)
@@ -269,7 +270,8 @@ class Session:
         started_ns = time.time_ns()
         with self._armed():
             commanded = self.observer.now()
-            status, console, over = carry_out(order, ending)
+            with self.held():
+                status, console, over = carry_out(order, ending)
             ended_ns = time.time_ns()
             if ending.cuts_power:
                 self._wait_until_dark(order.expectation)
@@ -287,8 +289,7 @@ class Session:
         """A capture that whoever is inside stops; it does not outlive what breaks."""
         self.observer.arm()
         try:
-            with self.held():
-                yield
+            yield
         except BaseException:  # what broke first is what a person has to know
             with contextlib.suppress(RigError):
                 self.observer.stop()
