@@ -51,7 +51,7 @@ led: image tender ## prove the LED unikernel on the bench: build, boot, blink, j
 
 .PHONY: acceptance
 acceptance: image tender ## run the suites at release length, decide on the release (BASELINE=results/... of the last)
-	$(Q)$(ROBOT) --variable LENGTH:$(LENGTH) --name Release \
+	$(Q)$(ROBOT) --variable LENGTH:$(LENGTH) \
 	--outputdir $(RIG_RESULTS)/acceptance-$(LENGTH) $(SUITES:%=robot/%.robot) || [ $$? -le 250 ]
 	$(Q).venv/bin/rig report gate $(RIG_RESULTS) --robot $(RIG_RESULTS)/acceptance-$(LENGTH)/output.xml \
 	$(if $(BASELINE),--baseline $(BASELINE))
