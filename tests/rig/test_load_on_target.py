@@ -9,7 +9,7 @@ import pytest
 from local_target import LocalTarget
 
 from rig.errors import TargetError
-from rig.load import Load, loaded
+from rig.load import _THERE, Load, loaded
 
 LOADS = [load for load in Load if load is not Load.IDLE]
 
@@ -20,6 +20,15 @@ def target(tmp_path: Path) -> Iterator[LocalTarget]:
     yield target
     assert target.loads == []
     assert list(tmp_path.iterdir()) == []
+
+
+def wait_until_gone(target: LocalTarget, again: str = "") -> None:
+    """`again` is done until then: who is killed may have started another just before."""
+    for _ in range(100):
+        if not target.loads:
+            return
+        target.run(f"{again}sleep 0.1")
+    pytest.fail(f"there are still {target.loads}")
 
 
 @pytest.mark.parametrize("load", LOADS)
@@ -39,25 +48,18 @@ def test_a_load_ends_when_the_run_breaks(target: LocalTarget) -> None:
 
 
 def test_a_load_that_ended_early_is_an_error_of_the_bench(target: LocalTarget) -> None:
-    with (
-        pytest.raises(TargetError, match="the load cpu on the target ended before the run did"),
-        loaded(target, Load.CPU, 30),  # type: ignore[arg-type]
-    ):
-        target.run(
-            "for f in $(grep -ls 'rig-[l]oad' /proc/[0-9]*/cmdline); do p=${f#/proc/}; "
-            "kill -KILL ${p%/cmdline}; done"
-        )
+    context = loaded(target, Load.CPU, 30)  # type: ignore[arg-type]
+    context.__enter__()
+    wait_until_gone(target, f"for p in {_THERE}; do kill -KILL $(echo $p | cut -d / -f 3); done; ")
+    with pytest.raises(TargetError, match="the load cpu on the target ended before the run did"):
+        context.__exit__(None, None, None)
 
 
 def test_a_load_outlives_a_rig_that_died_by_a_bounded_time(target: LocalTarget) -> None:
     context = loaded(target, Load.CPU, 1)  # type: ignore[arg-type]
     context.__enter__()
     try:
-        for _ in range(100):
-            if not target.loads:
-                break
-            target.run("sleep 0.1")
-        assert target.loads == []
+        wait_until_gone(target)
     finally:
         with pytest.raises(TargetError, match="ended before"):
             context.__exit__(None, None, None)
