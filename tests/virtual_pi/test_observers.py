@@ -42,6 +42,7 @@ class Board:
     """The virtual Pi's machine with its CPUs stopped: pins that nobody else drives."""
 
     emulator: Emulator
+    time_lapse: bool = False
 
 
 @contextmanager
