@@ -66,8 +66,11 @@ static const char *give_back_sysfs(const struct led_hold *hold)
     if (hold->fds[LED_DIRECTION] >= 0 &&
             !led_write_text(hold->fds[LED_DIRECTION], "in"))
         wrong = " cannot be made an input again";
-    if (!led_write_text(hold->fds[LED_UNEXPORT], led_number(hold)))
-        return " cannot be unexported"; /* and its record stays, for the next */
+    if (!led_write_text(hold->fds[LED_UNEXPORT], led_number(hold))) {
+        if (!was_taken_away(hold))
+            return " cannot be unexported"; /* its record stays, for the next */
+        wrong = NULL; /* meanwhile a slow guard, or its tender, has done it all */
+    }
     led_record_remove(hold);
     return wrong;
 }

@@ -10,7 +10,7 @@
 #include "hvt_led.h"
 
 #define EXPORT_TIMEOUT_S 10
-#define END_TIMEOUT_S    1
+#define END_TIMEOUT_S    5 /* busy machines let a guard wait for a processor */
 
 static int lifeline = -1; /* this process's end of the socket */
 static pid_t guard_pid;

@@ -179,8 +179,11 @@ static int kernel_write(const char *name, const char *text)
 {
     if (strstr(name, " (deleted)") != NULL)
         return ENODEV;
-    if (is_defective(name, text))
+    if (is_defective(name, text)) {
+        if (fake_gpio_defect.is_late)
+            fake_gpio_unexport((unsigned)atoi(text));
         return fake_gpio_defect.error;
+    }
     keep_log(name, text);
     if (strcmp(name, "export") == 0)
         return kernel_export((unsigned)atoi(text));

@@ -18,7 +18,8 @@
 struct fake_gpio_defect {
     const char *file; /* a write to the file of this name fails, */
     const char *text; /* if it is this text, */
-    int error;        /* with this errno */
+    int error;        /* with this errno, */
+    bool is_late;     /* for somebody else has unexported the line just before */
     int slow_steps;   /* so many nanosleep()s pass before a line's files appear */
     int signal;       /* arrives at the tender while a line is being exported */
 };

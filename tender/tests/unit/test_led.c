@@ -401,6 +401,17 @@ static void a_tender_whose_guard_was_killed_gives_the_line_back(void)
     EXPECT_LOG(LED0_TAKEN "gpio483/value 1\n" LED0_FREED);
 }
 
+/* A guard that was slow and its tender may both give the line back. */
+static void a_line_that_is_given_back_twice_at_once_is_well(void)
+{
+    struct life life = { .options = { "--led:led0=25" },
+        .defect = { .file = "unexport", .error = EINVAL, .is_late = true } };
+
+    fake_gpio_make(458);
+    EXPECT_ENDING(live, &life, 0, "");
+    EXPECT(!fake_gpio_is_exported(483) && access(RECORD, F_OK) != 0);
+}
+
 static void send_all_signals(void)
 {
     pid_t guard = guard_pid();
@@ -751,6 +762,7 @@ int main(int argc, char **argv)
     TEST(a_label_of_two_chips_is_refused);
     TEST(a_killed_tender_gives_the_line_back);
     TEST(a_tender_whose_guard_was_killed_gives_the_line_back);
+    TEST(a_line_that_is_given_back_twice_at_once_is_well);
     TEST(no_signal_ends_the_guard);
     TEST(a_second_tender_is_refused_with_the_holders_name);
     TEST(a_stale_export_is_taken_over);
