@@ -149,9 +149,10 @@ def _squared_distances(values: _Values) -> tuple[NDArray[np.int64], _Values]:
 
 def _mid_ranks(values: _Values) -> _Values:
     """From 1; equal values share the mean of their ranks."""
-    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
-    mean_ranks: _Values = np.cumsum(counts) - (counts - 1) / 2
-    return mean_ranks[which]
+    ordered = np.sort(values)
+    below, up_to = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+    mean_ranks: _Values = (below + up_to + 1) / 2
+    return mean_ranks
 
 
 def chance(distance: float, count: int) -> float:
