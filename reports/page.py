@@ -16,6 +16,7 @@ from reports.curves import curves, series_of
 from reports.lanes import Picture
 from reports.load import Results, Run
 from reports.plots import histograms, timing_diagram
+from reports.soak_section import soak_section
 from reports.statistics import Analysis
 from reports.tables import HEADS, RULES, TOO_FEW, counted, latency
 from reports.zoom import Waveform, waveform
@@ -94,6 +95,7 @@ def to_html(results: Results, analysis: Analysis, trend: object = None) -> str:
         measurement=measured,
         PASS=Outcome.PASS,
         trend=trend,
+        soak=soak_section(results.folder),
     )
 
 

@@ -89,8 +89,9 @@ class Chunk(_Part):
 class SoakRecord(_Part):
     """`soak.json`."""
 
-    schema_: Literal["soak/1"] = Field(default="soak/1", alias="schema")
+    schema_: Literal["soak/2"] = Field(default="soak/2", alias="schema")
     plan: Plan
+    limits: SoakLimits
     time_lapse: bool
     """Whether the target skipped the time in which it was idle."""
     drift_ns: int
@@ -252,13 +253,13 @@ def chunk_of(
 # ---- All chunks ----------------------------------------------------------------------
 
 
-def judge_soak(record: SoakRecord, limits: SoakLimits) -> tuple[Topic, ...]:
+def judge_soak(record: SoakRecord) -> tuple[Topic, ...]:
     """The whole soak so far: its cycles, its drift, and what every process came to hold."""
     return (
         _cycles(record),
         _drift(record),
-        *_of_tender(record, limits),
-        *_of_rig(record, limits),
+        *_of_tender(record, record.limits),
+        *_of_rig(record, record.limits),
     )
 
 

@@ -101,7 +101,7 @@ class SoakLibrary:
     def _topics(self) -> tuple[Topic, ...]:
         if self._record is None:
             raise SoakError("there was no soak to judge; see the first test of this suite")
-        return judge_soak(self._record, _rig().bench.soak)
+        return judge_soak(self._record)
 
 
 def _rig() -> RigLibrary:
@@ -133,6 +133,7 @@ def _begin(rig: RigLibrary, plan: Plan, resume: str) -> SoakRecord:
     expected = _pattern(plan, plan.chunk_cycles).expectation(LINE, **rig.bench.limits.limits_ns())
     record = SoakRecord(
         plan=plan,
+        limits=rig.bench.soak,
         time_lapse=_is_time_lapse(rig.bench),
         drift_ns=expected.drift_ns,
         rate_ppm=expected.rate_ppm,

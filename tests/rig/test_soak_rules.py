@@ -67,7 +67,12 @@ def chunk(number: int, **changes: object) -> Chunk:
 
 def soak(*chunks: Chunk, time_lapse: bool = False) -> SoakRecord:
     return SoakRecord(
-        plan=PLAN, time_lapse=time_lapse, drift_ns=150_000_000, rate_ppm=500, chunks=chunks
+        plan=PLAN,
+        limits=LIMITS,
+        time_lapse=time_lapse,
+        drift_ns=150_000_000,
+        rate_ppm=500,
+        chunks=chunks,
     )
 
 
@@ -76,13 +81,13 @@ def good(**changes: object) -> SoakRecord:
 
 
 def topic(record: SoakRecord, name: str, process: str = "") -> Topic:
-    found = [t for t in judge_soak(record, LIMITS) if (t.name, t.process) == (name, process)]
+    found = [t for t in judge_soak(record) if (t.name, t.process) == (name, process)]
     assert len(found) == 1
     return found[0]
 
 
 def test_a_good_soak_passes_in_everything() -> None:
-    topics = judge_soak(good(), LIMITS)
+    topics = judge_soak(good())
     assert [topic.outcome for topic in topics] == [Outcome.PASS] * 8
     assert {topic.process for topic in topics} == {"", "tender", "rig", "qemu"}
 
