@@ -62,16 +62,17 @@ def _pictures(record: SoakRecord) -> Iterable[Picture]:
 def _of_rig(record: SoakRecord) -> Picture:
     """Each process from zero, so that one of 20 MiB stands beside one of 200."""
     with drawing("soak rig"):
-        figure, axes = _panel("MiB more than at first")
+        figure, axes = _panel("MiB more")
         for colour, (name, chunks, memory_kib) in zip(SERIES * 9, _processes(record), strict=False):
             grown = [(kib - memory_kib[0]) / _KIB_PER_MIB for kib in memory_kib]
             label = f"{name}, {memory_kib[0] // _KIB_PER_MIB} MiB at first"
             axes.plot(chunks, grown, color=COLOURS[colour], linewidth=1.2, label=label)
-        axes.legend(frameon=False, fontsize=8, loc="upper left")
+        figure.legend(frameon=False, fontsize=8, loc="outside upper left")
         limit = record.limits.rig_growth_kib / _KIB_PER_MIB
         caption = (
-            "Memory of the rig and of each process that it started, after each chunk. What counts "
-            f"is the trend without the first fifth: it may grow by {limit:g} MiB."
+            "Memory of the rig and of each process that it started, after each chunk, above what "
+            "it held after its first. What counts is the trend without the first fifth: it may "
+            f"grow by {limit:g} MiB."
         )
         return Picture(inline(figure, "Memory of rig and observer over chunks"), caption)
 
@@ -94,7 +95,7 @@ def _processes(record: SoakRecord) -> Iterable[tuple[str, list[int], list[int]]]
 def _of_tender(record: SoakRecord) -> Picture:
     limit_kib = record.limits.tender_growth_kib
     with drawing("soak tender"):
-        figure, axes = _panel("KiB more, late in the chunk than early")
+        figure, axes = _panel("KiB more")
         told = [(n, _grown_kib(c)) for n, c in enumerate(record.chunks, 1) if len(c.tender) == 2]
         axes.plot(
             [number for number, _ in told],
@@ -106,8 +107,8 @@ def _of_tender(record: SoakRecord) -> Picture:
         )
         axes.axhline(limit_kib, color=COLOURS["fail"], linewidth=1)
         caption = (
-            "Memory that each chunk's tender took on while it blinked. The median may be "
-            f"{limit_kib} KiB, the red line."
+            "Memory that each chunk's tender took on from an eighth of its blinking to seven. The "
+            f"median may be {limit_kib} KiB, the red line."
         )
         return Picture(inline(figure, "Growth of the tender in each chunk"), caption)
 
