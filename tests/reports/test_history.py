@@ -1,9 +1,11 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from rig.errors import HistoryError
 
 WRITER = Path(__file__).with_name("writer.py")
 TIMEOUT_S = 60
+ENOUGH_KIB = 80_000
+"""For a database and for all that the tests store."""
 
 
 @pytest.fixture(scope="module")
@@ -177,27 +181,39 @@ def test_a_history_that_another_holds_is_given_up_after_a_bounded_time(
 class Disk:
     """A place for a history that soon is full."""
 
-    path: Path
+    location: str
     enlarge: Callable[[], None]
 
 
 @contextmanager
-def tmpfs(folder: Path) -> Iterator[Disk]:
-    """Skips the test where nobody may mount one."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=240k", "history", str(folder)]
+def file_system() -> Iterator[tuple[Path, Callable[[int], None]]]:
+    """A folder, and what makes it so many KiB large. Skips the test where nobody may mount one."""
+    folder = Path(tempfile.mkdtemp(prefix="disk-"))
+    command = ["mount", "-t", "tmpfs", "-o", f"size={ENOUGH_KIB}k", "history", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
+        folder.rmdir()
         pytest.skip(f"cannot mount a small file system: {done.stderr.strip()}")
-    larger = ["mount", "-o", "remount,size=40m", str(folder)]
+
+    def resize(kib: int) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={kib}k", str(folder)], check=True)
+
     try:
-        yield Disk(folder / "history.sqlite", lambda: subprocess.run(larger, check=True) and None)
+        yield folder, resize
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+        folder.rmdir()
 
 
-@contextmanager
-def few_pages(folder: Path) -> Iterator[Disk]:
+@pytest.fixture
+def small_disk() -> Iterator[Disk]:
+    with file_system() as (folder, resize):
+        resize(240)
+        yield Disk(str(folder / "history.sqlite"), lambda: resize(ENOUGH_KIB))
+
+
+@pytest.fixture
+def few_pages(tmp_path: Path) -> Iterator[Disk]:
     """SQLite itself says that the disk is full; this needs no rights."""
     pages = [40]
 
@@ -206,25 +222,45 @@ def few_pages(folder: Path) -> Iterator[Disk]:
 
     sa.event.listen(sa.Engine, "begin", limit)
     try:
-        yield Disk(folder / "history.sqlite", lambda: pages.__setitem__(0, 10_000))
+        yield Disk(str(tmp_path / "history.sqlite"), lambda: pages.__setitem__(0, 10_000))
     finally:
         sa.event.remove(sa.Engine, "begin", limit)
 
 
-@pytest.mark.parametrize("kind", [tmpfs, few_pages])
-def test_a_full_disk_loses_nothing_that_was_stored(
-    tmp_path: Path, kind: Callable[[Path], AbstractContextManager[Disk]]
-) -> None:
-    with kind(tmp_path / "disk") as disk:
-        history, stored = History(str(disk.path)), set[str]()
-        with pytest.raises(HistoryError, match="full"):
-            fill(history, stored)
-        assert len(stored) > 3
-        assert seals(str(disk.path)) == stored
+@pytest.fixture
+def small_tablespace(postgres: str) -> Iterator[Disk]:
+    """A server whose tables lie on a small disk; its log of transactions does not."""
+    name = f"d{os.urandom(6).hex()}"
+    with (
+        file_system() as (folder, resize),
+        closing(connect(int(postgres.rpartition(":")[2]))) as connection,
+    ):
+        if os.getuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+        connection.execute(f"CREATE TABLESPACE {name} LOCATION '{folder}'".encode())
+        connection.execute(f"CREATE DATABASE {name} TABLESPACE {name}".encode())
+        resize(shutil.disk_usage(folder).used // 1024 + 600)
+        try:
+            yield Disk(f"{postgres}/{name}", lambda: resize(ENOUGH_KIB))
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+            connection.execute(f"DROP TABLESPACE {name}".encode())
 
-        disk.enlarge()
-        assert history.add(one(2000)) == 1
-        assert seals(str(disk.path)) == stored | {seal(2000)}
+
+@pytest.mark.parametrize("kind", ["small_disk", "few_pages", "small_tablespace"])
+def test_a_full_disk_loses_nothing_that_was_stored(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    disk: Disk = request.getfixturevalue(kind)
+    history, stored = History(disk.location), set[str]()
+    with pytest.raises(HistoryError, match=r"full|No space left on device"):
+        fill(history, stored)
+    assert len(stored) > 3
+    assert seals(disk.location) == stored
+
+    disk.enlarge()
+    assert history.add(one(2000)) == 1
+    assert seals(disk.location) == stored | {seal(2000)}
 
 
 def fill(history: History, stored: set[str]) -> None:
