@@ -97,15 +97,15 @@ class RigLibrary:
         self._is_broken = False
         self._failed_recoveries = 0
         self._name = ""
-        self._results: Path | None = None
+        self._folders: dict[str, Path] = {}
+        """The results folder of each bench that was used, by its name."""
         self._unreported = 0
 
     @keyword
     def open_bench(self, bench: str) -> None:
         """Bring up the target of a bench file, identify it, deploy to it, connect the observer."""
         facts = load_bench(Path(bench))
-        if facts.name != self._name:
-            self._name, self._results = facts.name, None
+        self._name = facts.name
         logger.console(f"Bench {facts.name}: bringing the target up ...")
         self._session, self._is_broken, self._failed_recoveries = Session.open(facts), False, 0
         told = self._session.facts
@@ -119,8 +119,8 @@ class RigLibrary:
         if self._session:
             self._session.close()
             self._session = None
-        if self._results and self._unreported:
-            self._write_report(self._results)
+        if self._unreported:
+            self._write_report(self._folders[self._name])
             self._unreported = 0
 
     @keyword
@@ -311,13 +311,14 @@ class RigLibrary:
         It is made when it is first asked for: whoever runs nothing leaves nothing.
         """
         self._opened()
-        if self._results is None:
-            self._results = new_folder(Path(os.environ.get("RIG_RESULTS", RESULTS)), self._name)
-        return self._results
+        if self._name not in self._folders:
+            parent = Path(os.environ.get("RIG_RESULTS", RESULTS))
+            self._folders[self._name] = new_folder(parent, self._name)
+        return self._folders[self._name]
 
     def continue_results(self, folder: Path) -> None:
         """Put all further evidence into a folder that another rig began."""
-        self._results = folder
+        self._folders[self._name] = folder
 
     def write_interim_report(self) -> None:
         """Write the report on all runs so far, without a word.

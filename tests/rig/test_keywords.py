@@ -461,6 +461,20 @@ def test_a_report_is_written_once_and_only_over_runs(
     assert [path.parent for path in written] == [Path("results")] * bool(runs)
 
 
+def test_a_bench_that_is_used_again_goes_on_with_its_results(
+    library: RigLibrary, session: FakeSession
+) -> None:
+    """As when all suites run at once, and one of them has a bench of its own."""
+    first, own = library.results, session.bench
+    session.bench = SimpleNamespace(**vars(own) | {"name": "time-lapse"})
+    library.open_bench("lapse.yaml")
+    other = library.results
+    session.bench = own
+    library.open_bench("desk.yaml")
+    assert library.results == first
+    assert other.name.endswith("-time-lapse")
+
+
 def test_the_report_says_where_it_lies(
     library: RigLibrary, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
