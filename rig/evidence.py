@@ -52,6 +52,9 @@ from rig.verdict import (
     to_json,
 )
 
+Purpose = Literal["proof", "defect"]
+"""`defect`: a defect was planted on purpose, and the verdict must catch it."""
+
 PARTIAL = ".partial"
 SPOILED = ".spoiled-"
 """In the name of a run's folder that a stalled bench spoiled and that was repeated."""
@@ -84,8 +87,7 @@ class RunRecord(_Record):
     schema_: Literal["run/3"] = Field(default="run/3", alias="schema")
     suite: str
     test: str
-    purpose: Literal["proof", "defect"] = "proof"
-    """`defect`: a defect was planted on purpose, and the verdict must catch it."""
+    purpose: Purpose = "proof"
     bench: str
     bench_file: str
     bench_sha256: str

@@ -26,7 +26,7 @@ from rig.aftermath import Aftermath
 from rig.bench import Bench, load_bench
 from rig.endings import ON, ending_named
 from rig.errors import BenchError, TargetError
-from rig.evidence import Evidence, Image, folder_name, new_folder
+from rig.evidence import Evidence, Image, Purpose, folder_name, new_folder
 from rig.findings import counted
 from rig.hostile import ATTACKS, Attack, promise, script
 from rig.led import Pattern, tender_command
@@ -588,7 +588,7 @@ def _should_pass(run: Run, *kinds: Kind, needed: set[Kind] | None = None) -> Non
         raise SkipExecution("; ".join(blind.values()))
 
 
-def _purpose(tender: str, is_planted: bool = False) -> Literal["proof", "defect"]:
+def _purpose(tender: str, is_planted: bool = False) -> Purpose:
     """A tender by another name has a defect."""
     return "defect" if is_planted or tender != "tender" else "proof"
 

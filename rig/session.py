@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from rig.aftermath import Aftermath
 from rig.bench import Bench
@@ -14,7 +14,7 @@ from rig.capture import Capture, Instant
 from rig.cleanup import GpioState, is_as_before
 from rig.endings import EndedRun, Ending, ending_named
 from rig.errors import ImageError, RigError, TargetError
-from rig.evidence import SPOILED, Evidence, EvidenceFolder, Image, RunRecord
+from rig.evidence import SPOILED, Evidence, EvidenceFolder, Image, Purpose, RunRecord
 from rig.identity import git_commit, tool_versions
 from rig.lab.hold import Hold
 from rig.load import Load, loaded
@@ -56,7 +56,7 @@ class Order:
     timeout_s: float
     console_wanted: tuple[str, ...] = ("SUCCESS",)
     exit_wanted: int | None = 0
-    purpose: Literal["proof", "defect"] = "proof"
+    purpose: Purpose = "proof"
     load: Load = Load.IDLE
     ending: str = ""
     """One of `rig.endings.ENDINGS`; empty: the command is run to its end."""
@@ -200,9 +200,10 @@ class Session:
         for repeats in range(MOST_REPEATS + 1):
             evidence = self._run_once(order, folder, repeats)
             verdict = evidence.judge()
-            if repeats == MOST_REPEATS or not spoiled(verdict):
+            if repeats == MOST_REPEATS or not spoiled(verdict, order.purpose):
                 break
             folder.rename(folder.with_name(f"{folder.name}{SPOILED}{repeats + 1}"))
+            self.restore(evidence.before)  # what a planted defect has left
         return evidence, verdict
 
     def gpio_state(self) -> GpioState:
@@ -401,9 +402,18 @@ def deployed_path(image: str) -> str:
     return f"{DEPLOY_FOLDER}/{image}"
 
 
-def spoiled(verdict: Verdict) -> bool:
-    """Whether a stalled bench is all that keeps a run from a verdict."""
-    return verdict.outcome is Outcome.INCONCLUSIVE and bool(verdict.of_kind(Kind.STALL))
+def spoiled(verdict: Verdict, purpose: Purpose = "proof") -> bool:
+    """Whether a stalled bench is all that keeps a run from a verdict.
+
+    A planted defect must be seen in everything that it breaks, so there it is enough that the
+    stall left one of these open.
+    """
+    if not verdict.of_kind(Kind.STALL):
+        return False
+    if purpose == "proof":
+        return verdict.outcome is Outcome.INCONCLUSIVE
+    open_kinds = {f.kind for f in verdict.findings if f.outcome is Outcome.INCONCLUSIVE}
+    return open_kinds != {Kind.STALL}
 
 
 def checked_image(bench: Bench, name: str) -> Path:

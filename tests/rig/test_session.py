@@ -54,6 +54,8 @@ class FakePi:
         self.asked: list[str] = []
         self.files: dict[str, bytes] = {}
         self.exports: dict[int, str] = {}
+        self.leaves: dict[int, str] = {}
+        """What the run exports and does not give back."""
         self.status = 0
         self.is_on = False
         self.fails: BaseException | None = None
@@ -80,6 +82,7 @@ class FakePi:
             assert timeout_s == ORDER.timeout_s
             if self.fails:
                 raise self.fails
+            self.exports |= self.leaves
             return Result(self.status, CONSOLE, started_ns=1000, ended_ns=2000)
         return self._said()
 
@@ -259,6 +262,38 @@ def test_a_verdict_is_spoiled_by_a_stall_and_by_nothing_else(
     findings: list[Finding], repeated: bool
 ) -> None:
     assert spoiled(Verdict(tuple(findings))) is repeated
+
+
+WRONG = Finding(Kind.CLEANUP, Outcome.FAIL, "left exported")
+
+
+@pytest.mark.parametrize(
+    ("findings", "repeated"),
+    [
+        ([WRONG], False),
+        ([WRONG, STALL], False),
+        ([WRONG, STALL, TIMING], True),
+        ([WRONG, TIMING], False),
+        ([STALL, TIMING], True),
+    ],
+    ids=["caught", "stalled", "stalled-in-part", "too-close", "stalled-and-not-caught"],
+)
+def test_a_planted_defect_is_tried_again_if_a_stall_left_a_part_of_it_open(
+    findings: list[Finding], repeated: bool
+) -> None:
+    assert spoiled(Verdict(tuple(findings)), "defect") is repeated
+
+
+def test_what_a_planted_defect_left_is_gone_before_it_is_tried_again(
+    session: Session, folder: Path
+) -> None:
+    """Else the next tender finds a line that is somebody else's."""
+    observer(session).captures = captures(stalled, fine)
+    pi(session).leaves = {483: "out,0"}
+    session.run(replace(ORDER, purpose="defect"), folder)
+    runs = [command for command in pi(session).asked if "state-end" not in command]
+    first, second = (n for n, command in enumerate(runs) if command == ORDER.command)
+    assert "echo 483 > /sys/class/gpio/unexport" in runs[first:second]
 
 
 # What a run leaves.
