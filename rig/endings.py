@@ -18,7 +18,6 @@ LONGEST_RUN_S = 120
 
 _FILES = "/tmp/rig-run"
 _MOST_CONSOLE = 4096
-_LIMIT_S = 30
 _WAIT_TIMEOUT_S = 90
 _TOOLS = "{ command -v setsid && command -v timeout; } > /dev/null"
 _SHOW = f"head -c {_MOST_CONSOLE} {_FILES}.console"
@@ -87,9 +86,10 @@ class EndedRun:
     Whatever goes wrong in between, `abandon` leaves nothing running.
     """
 
-    def __init__(self, target: Target) -> None:
-        """Nothing runs yet."""
+    def __init__(self, target: Target, limit_s: float = 30) -> None:
+        """Nothing runs yet. Start and end may each take `limit_s`."""
         self._target = target
+        self._limit_s = limit_s
 
     def start(self, command: str, ending: Ending) -> str:
         """Start a tender and wait until its LED is on, or until it has ended; its console.
@@ -100,10 +100,11 @@ class EndedRun:
         reader = shlex.quote(f"echo $$ > {_FILES}.reader; exec {ending.reader} > {_FILES}.console")
         run = f"timeout -s KILL {LONGEST_RUN_S} setsid sh -c {tender} 2>&1"
         on = f"grep -qs {shlex.quote(ON)} {_FILES}.console"
+        begun = _until(f"{on} || [ -s {_FILES}.status ]", self._limit_s)
         return self._shell(
             f"{_TOOLS} || {{ echo it has no setsid or no timeout; exit 1; }}; rm -f {_FILES}.*; "
             f"({{ {run}; echo $? > {_FILES}.status; }} | sh -c {reader}) "
-            f"< /dev/null > /dev/null 2>&1 & {_until(f'{on} || [ -s {_FILES}.status ]')}; {_SHOW}"
+            f"< /dev/null > /dev/null 2>&1 & {begun}; {_SHOW}"
         )
 
     def wait(self, limit_s: float) -> None:
@@ -121,7 +122,7 @@ class EndedRun:
         """
         over = f"[ -s {_FILES}.status ] && ! kill -0 $(cat {_FILES}.reader) 2> /dev/null"
         show = f"{{ cat {_FILES}.status || echo; }} 2> /dev/null; {_SHOW}; {_ABANDON}"
-        status, _, console = self._shell(f"{_until(over)}; {show}").partition("\n")
+        status, _, console = self._shell(f"{_until(over, self._limit_s)}; {show}").partition("\n")
         return (int(status) if status.strip() else None), console
 
     def abandon(self) -> None:
@@ -136,7 +137,7 @@ class EndedRun:
         return result.output
 
 
-def _until(condition: str, limit_s: float = _LIMIT_S) -> str:
+def _until(condition: str, limit_s: float) -> str:
     """Shell: wait for a condition, so long and the time that the tries themselves take."""
     tries = int(limit_s * 10)
     return f"n=0; until {condition} || [ $n -ge {tries} ]; do sleep 0.1; n=$((n + 1)); done"

@@ -65,11 +65,10 @@ def test_an_ending_gives_its_status_and_leaves_nothing(
 
 
 def test_a_tender_that_does_not_end_is_killed_and_has_no_status(
-    target: LocalTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: LocalTarget, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("rig.endings._LIMIT_S", 0.5)
     command = tender(tmp_path, "trap '' TERM; while :; do sleep 0.05; done")
-    run = EndedRun(target)  # type: ignore[arg-type]
+    run = EndedRun(target, limit_s=2)  # type: ignore[arg-type]
     run.start(command, ENDINGS["SIGTERM"])
     run.end(ENDINGS["SIGTERM"].command)
     assert run.collect()[0] is None
