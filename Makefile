@@ -36,7 +36,8 @@ SUITES := soak led refusals cleanup confinement timing acceptance
 export RIG_RESULTS ?= results
 SCRIPTS := .ci/run rig/pi/init rig/pi-network/etc/network-up
 
-BUILD_TENDER = $(MAKE) $(if $(filter 1,$(V)),,-s) -j $(shell nproc) -C tender
+# With as many jobs as there are processors, however many this make itself was given.
+BUILD_TENDER = MAKEFLAGS= $(MAKE) $(if $(filter 1,$(V)),V=1,-s) --no-print-directory -j $(shell nproc) -C tender
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -59,13 +60,19 @@ acceptance: image tender ## run the suites at release length, decide on the rele
 	$(if $(BASELINE),--baseline $(BASELINE))
 
 .PHONY: test
-test: images known-bad test-setup ## run every check and test, and add them up
-	$(Q)$(PYTHON) tests/run_all.py test-python \
-	lint+test-tender+test-robot+test-newer-kernel+test-two-boards+test-mutants+test-lab
+test: ## run every check and test, and add them up
+	$(Q)$(MAKE) -j 2 test-setup images known-bad
+	$(Q)$(PYTHON) tests/run_all.py test-virtual-pi+test-lab+test-two-boards+test-mutants \
+	lint+test-tender+test-python+test-robot+test-newer-kernel
 
 .PHONY: test-python
-test-python: test-setup ## only the Python tests but those of a lab
-	$(Q)$(PYTHON) -m pytest -q --ignore tests/lab --junitxml=results/tests/test-python.xml
+test-python: test-setup ## only the Python tests that need no whole virtual Pi
+	$(Q)$(PYTHON) -m pytest -q --ignore tests/lab --ignore tests/virtual_pi \
+	--junitxml=results/tests/test-python.xml
+
+.PHONY: test-virtual-pi
+test-virtual-pi: images tender test-setup ## only the Python tests on virtual Pis
+	$(Q)$(PYTHON) -m pytest -q --junitxml=results/tests/test-virtual-pi.xml tests/virtual_pi
 
 .PHONY: test-lab
 test-lab: image tender test-setup ## only the tests that borrow virtual Pis from a labgrid lab
