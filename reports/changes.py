@@ -12,6 +12,7 @@ of all places: B. James, K. L. James, D. Siegmund, Biometrika 74 (1987), 71-83.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from math import exp, log, pi, sqrt
 from typing import NamedTuple
 
@@ -139,12 +140,21 @@ def _squared_distances(values: _Values) -> tuple[NDArray[np.int64], _Values]:
 
     That is how far the rank sum before it is from the expected one, in deviations, squared.
     """
-    count, ranks = len(values), _mid_ranks(values)
+    ranks = _mid_ranks(values)
+    places, expected, shares = _by_chance(len(values))
+    spread = ranks.var(ddof=1)
+    if not spread:
+        return places, np.zeros(len(places))
+    excess = ranks.cumsum()[places[0] - 1 : places[-1]] - expected
+    return places, excess**2 / (shares * spread)
+
+
+@cache
+def _by_chance(count: int) -> tuple[NDArray[np.int64], _Values, _Values]:
+    """The places in so many values, the rank sum that chance gives before each, and its variance
+    as a multiple of that of one rank."""
     places = np.arange(LEAST, count - LEAST + 1)
-    excess = np.cumsum(ranks)[places - 1] - places * (count + 1) / 2
-    variances = places * (count - places) / count * ranks.var(ddof=1)
-    unlike = np.zeros(len(places))
-    return places, np.divide(excess**2, variances, out=unlike, where=variances > 0)
+    return places, places * (count + 1) / 2, places * (count - places) / count
 
 
 def _mid_ranks(values: _Values) -> _Values:
