@@ -7,11 +7,12 @@ the percentiles of the summary one sample must lie beyond it: so `count` samples
 curve up to the share (count - 1) / count, and the largest belongs to no share.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reports.order import PER_MILLE, Values
 
 MOST_POINTS = 120
 """Of a longer distribution so many points are kept, evenly spread along the axis."""
@@ -44,22 +45,22 @@ class Distribution:
         return nines
 
 
-def points(
-    samples: NDArray[np.int64] | NDArray[np.float64], per_mille: Iterable[int] = ()
-) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
-    """Ranks, their samples, and the largest sample; at least one sample.
+def points(ordered: Values) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
+    """Ranks, their samples, and the largest sample, of one sample at least.
 
-    The ranks of the shares `per_mille` are among them, where the samples suffice.
+    At least those of `ranks_of` must be in their places (see `reports.order.in_order`).
     """
-    ordered = np.sort(samples).astype(np.float64)
-    ranks = _ranks(len(ordered), per_mille)
-    return ranks, ordered[ranks - 1], float(ordered[-1])
+    ranks = ranks_of(len(ordered))
+    return ranks, ordered[ranks - 1].astype(np.float64), float(ordered[-1])
 
 
-def _ranks(count: int, per_mille: Iterable[int]) -> NDArray[np.int64]:
-    """Evenly spread by nines from the first sample to the last but one."""
+def ranks_of(count: int) -> NDArray[np.int64]:
+    """Evenly spread by nines from the first sample to the last but one.
+
+    Those of the summary's percentiles are among them, where the samples suffice.
+    """
     beyond = count / np.logspace(0, np.log10(count), MOST_POINTS)
     spread = np.clip(np.ceil(count - beyond), 1, None).astype(np.int64)
-    named = np.array([-(-count * share // 1000) for share in per_mille], np.int64)
+    named = np.array([-(-count * share // 1000) for share in PER_MILLE.values()], np.int64)
     ranks = np.unique(np.concatenate(([1], spread, named)))
     return ranks[ranks < count]

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.distributions import Distribution, points
+from reports.distributions import Distribution, points, ranks_of
 from reports.figures import DISTRIBUTED, ERRORS, ONCE_PER_RUN, UNITS, Figure
 from reports.load import Results, Run
 from reports.order import PER_MILLE, Values, in_order, median_interval, percentiles
@@ -48,6 +48,14 @@ class _Samples(NamedTuple):
     """In the same: what the verdict allows to either side; None if it asks nothing."""
 
 
+class _Ordered(NamedTuple):
+    """The samples of one figure `in_order`."""
+
+    values: Values
+    sizes: Values
+    """Of an error without sign, else the same."""
+
+
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """Everything that is known of the samples, without the samples."""
@@ -75,8 +83,9 @@ def analyse(results: Results) -> Analysis:
         tables = tidy([run])
         if run.evidence.run.load is Load.IDLE:
             runs.append(tables.runs)
-        rows += _rows_of(run, tables)
-        spread += _distributions_of(run, tables)
+        for row, distribution in _figures_of(run, tables):
+            rows.append(row)
+            spread += [distribution] if distribution else []
     for together in _alike(runs):
         rows += _rows_over(together, len(runs))
     summary = pd.DataFrame(rows, columns=[*IDENTITY, "figure", "unit", *COLUMNS, "note"])
@@ -88,27 +97,31 @@ def summarize(results: Results) -> pd.DataFrame:
     return analyse(results).summary
 
 
-def _rows_of(run: Run, tables: Tables) -> Iterator[_Record]:
+def _figures_of(run: Run, tables: Tables) -> Iterator[tuple[_Record, Distribution | None]]:
+    """Each figure's row, and its distribution if it has one."""
     (row,) = tables.runs.to_dict("records")
     known: _Record = {str(column): value for column, value in row.items()}
     for samples in _of_edges(tables, run.evidence.capture.clock, run):
-        yield _row(known, samples, _notes(known, samples))
+        is_drawn = samples.figure in DISTRIBUTED and len(samples.values) > 0
+        ordered = _ordered(samples, ranks_of(len(samples.values)) if is_drawn else ())
+        distribution = _distribution(run.name, samples, ordered.sizes) if is_drawn else None
+        yield _row(known, samples, ordered, _notes(known, samples)), distribution
     for figure in ONCE_PER_RUN:
         samples = _once(tables.runs, figure)
-        yield _row(known, samples, _notes(known, samples))
+        yield _row(known, samples, _ordered(samples), _notes(known, samples)), None
 
 
-def _distributions_of(run: Run, tables: Tables) -> Iterator[Distribution]:
-    for samples in _of_edges(tables, run.evidence.capture.clock, run):
-        if samples.figure in DISTRIBUTED and len(samples.values):
-            yield _distribution(run.name, samples)
+def _ordered(samples: _Samples, ranks: Iterable[int] = ()) -> _Ordered:
+    """With those sizes in their places, too, that have one of these ranks."""
+    if samples.figure not in ERRORS:
+        return _Ordered(*[in_order(samples.values, ranks)] * 2)
+    return _Ordered(in_order(samples.values), in_order(np.abs(samples.values), ranks))
 
 
-def _distribution(run: str, samples: _Samples) -> Distribution:
+def _distribution(run: str, samples: _Samples, sizes: Values) -> Distribution:
     figure, values, uncertainty, limit = samples
     scale = _scale(figure)
-    sizes = np.abs(values) if figure in ERRORS else values
-    ranks, kept, largest = points(sizes, PER_MILLE.values())
+    ranks, kept, largest = points(sizes)
     return Distribution(
         run=run,
         figure=figure,
@@ -228,13 +241,14 @@ def _rows_over(runs: pd.DataFrame, count: int) -> Iterator[_Record]:
             note if times == len(runs) else f"{note} ({times} of {len(runs)} runs)"
             for note, times in notes.items()
         ]
-        yield _row(nobody, _once(once, figure), told)
+        samples = _once(once, figure)
+        yield _row(nobody, samples, _ordered(samples), told)
 
 
-def _row(known: _Record, samples: _Samples, notes: Iterable[str]) -> _Record:
+def _row(known: _Record, samples: _Samples, ordered: _Ordered, notes: Iterable[str]) -> _Record:
     figure = samples.figure
     scale = _scale(figure)
-    numbers = _numbers(samples.values, figure in ERRORS)
+    numbers = _numbers(ordered, figure in ERRORS)
     return {
         **{column: known[column] for column in IDENTITY},
         "figure": str(figure),
@@ -251,11 +265,10 @@ def _scale(figure: Figure) -> int:
     return _NS_PER_US if UNITS[figure] == "us" else 1
 
 
-def _numbers(values: Values, is_error: bool) -> dict[str, float]:
-    if not len(values):
+def _numbers(all_ordered: _Ordered, is_error: bool) -> dict[str, float]:
+    ordered, sizes = all_ordered
+    if not len(ordered):
         return dict.fromkeys((column for column in COLUMNS[1:-1]), float("nan"))
-    ordered = in_order(values)
-    sizes = in_order(np.abs(values)) if is_error else ordered
     low95, high95 = median_interval(ordered)
     least, most = float(ordered[0]), float(ordered[-1])
     return {

@@ -52,12 +52,15 @@ _CLEANING = (
     (r' transform="rotate\(-0[^"]*"', ""),
     (r"xlink:href", "href"),
     (r'<g id="[^"]*"', "<g"),
-    (r"(-?\d+\.\d\d)\d+(?=[^<>]*>)", r"\1"),
     (r"'DejaVu Sans', sans-serif", "var(--sans)"),
     (r"\s*\n\s*", "\n"),
     (r"\n(?=[LMz\"])", ""),
 )
 """What an SVG inside a page does not need or, as a style sheet, would force on the page."""
+
+_TAG = re.compile(r"<[^>]*>")
+_DIGITS = re.compile(r"(-?\d+\.\d\d)\d+")
+"""Nobody sees a hundredth of a point."""
 
 
 @contextmanager
@@ -78,6 +81,7 @@ def inline(figure: Figure, title: str) -> Markup:
     text = text[text.index("<svg") :]
     for pattern, replacement in _CLEANING:
         text = re.sub(pattern, replacement, text, flags=re.DOTALL)
+    text = _TAG.sub(lambda tag: _DIGITS.sub(r"\1", tag[0]), text)
     for name, colour in COLOURS.items():
         text = text.replace(colour, f"var(--{name})")
     return Markup(re.sub(r"<svg[^>]*>", lambda tag: _opening(tag[0], title), text, count=1))

@@ -15,7 +15,6 @@ from typing import Literal
 
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from scipy.stats import theilslopes
 
 from rig.bench import SoakLimits
 from rig.course import Course, keeps_time
@@ -371,6 +370,8 @@ def _badness(topic: Topic) -> int:
 
 def _trend_of(name: str, process: str, values: list[int], limit: int, unit: str) -> Topic:
     """A growth beyond the limit fails if it is sure, that is if not even its sign is in doubt."""
+    from scipy.stats import theilslopes  # takes a second, for which no report without a soak waits
+
     slope, _, low, _ = theilslopes(values)
     grown = slope * (len(values) - 1)
     if grown < limit + 0.5:

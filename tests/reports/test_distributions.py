@@ -4,10 +4,10 @@ from conftest import Made, ResultsFolder, jitter_ns
 from hdrh.histogram import HdrHistogram
 from scipy import stats
 
-from reports.distributions import MOST_POINTS, Distribution, points
+from reports.distributions import MOST_POINTS, Distribution, points, ranks_of
 from reports.figures import DISTRIBUTED, Figure
 from reports.load import load_results
-from reports.order import PER_MILLE
+from reports.order import PER_MILLE, Values, in_order
 from reports.statistics import Analysis, analyse
 
 MS = 1_000_000
@@ -27,23 +27,28 @@ def long_tail(count: int) -> np.ndarray:
     return np.random.default_rng(count).lognormal(10, 1.5, count).astype(np.int64)
 
 
+def curve(samples: Values) -> tuple[np.ndarray, np.ndarray, float]:
+    """As a summary makes it: of samples that are sorted as far as it takes."""
+    return points(in_order(samples, ranks_of(len(samples))))
+
+
 @pytest.mark.parametrize("count", [2, 10, 100, 999, 1000, 50_000])
 def test_the_curve_ends_where_one_sample_alone_lies_beyond(count: int) -> None:
-    ranks, values, largest = points(np.arange(1, count + 1)[::-1])
+    ranks, values, largest = curve(np.arange(1, count + 1)[::-1])
 
     assert ranks[-1] == count - 1
     assert (values[-1], largest) == (count - 1, count)
 
 
 def test_one_sample_has_no_curve_but_is_the_largest() -> None:
-    ranks, values, largest = points(np.array([7]))
+    ranks, values, largest = curve(np.array([7]))
 
     assert (len(ranks), len(values), largest) == (0, 0, 7)
 
 
 @pytest.mark.parametrize(("count", "nines"), [(10, 1), (100, 2), (1000, 3), (10_000, 4)])
 def test_the_axis_reaches_as_many_nines_as_the_count_has_zeros(count: int, nines: int) -> None:
-    ranks, values, largest = points(long_tail(count))
+    ranks, values, largest = curve(long_tail(count))
     spread = Distribution("run", "jitter", "us", count, ranks, values, largest, 1.0, None)
 
     assert spread.nines[-1] == pytest.approx(nines)
@@ -57,7 +62,7 @@ def test_every_point_agrees_with_hdr_histogram(count: int) -> None:
     histogram = HdrHistogram(1, 10**9, 3)
     for sample in samples:
         histogram.record_value(int(sample))
-    ranks, values, _ = points(samples)
+    ranks, values, _ = curve(samples)
 
     wanted = [histogram.get_value_at_percentile(rank / count * 100) for rank in ranks]
     assert values == pytest.approx(wanted, rel=1e-3)
@@ -66,7 +71,7 @@ def test_every_point_agrees_with_hdr_histogram(count: int) -> None:
 @pytest.mark.parametrize("count", [40, 1000, 4321, 50_000])
 def test_every_point_agrees_with_scipy(count: int) -> None:
     samples = long_tail(count)
-    ranks, values, _ = points(samples)
+    ranks, values, _ = curve(samples)
 
     # Half a sample lower, so that no rounding of the share reaches the next sample.
     wanted = stats.quantile(samples, (ranks - 0.5) / count, method="inverted_cdf")
@@ -75,7 +80,7 @@ def test_every_point_agrees_with_scipy(count: int) -> None:
 
 def test_a_long_run_keeps_few_points_and_those_that_the_table_shows() -> None:
     samples = long_tail(200_000)
-    ranks, _, _ = points(samples, PER_MILLE.values())
+    ranks, _, _ = curve(samples)
 
     assert len(ranks) <= MOST_POINTS + len(PER_MILLE)
     assert {190_000, 198_000, 199_800} <= set(ranks.tolist())
