@@ -164,13 +164,18 @@ def _heartbeat(capture: Capture) -> str:
 
 
 def _section(run: Run, shared: Facts) -> _Section:
-    """A planted defect shows its edges, and so does time-lapse; errors would say nothing."""
+    """A planted defect shows its edges; errors would say nothing.
+
+    In time-lapse there is a picture only if something is wrong: edges all pass in a moment.
+    """
     facts = identity(run) | measurement(run)
+    failing = [_failing(run, finding) for finding in run.verdict.not_passed()]
+    is_shown = run.is_timed or (run.is_pattern and failing)
     return _Section(
         anchor=anchor(run.name),
         run=run,
-        failing=[_failing(run, finding) for finding in run.verdict.not_passed()],
-        timing=timing_diagram(run) if run.is_pattern else None,
+        failing=failing,
+        timing=timing_diagram(run) if is_shown else None,
         zoom=waveform(run) if run.is_timed else None,
         spread=histograms(run) if run.is_timed and not run.is_defect else [],
         facts={name: value for name, value in facts.items() if shared.get(name) != value},

@@ -551,9 +551,9 @@ class RigLibrary:
 
 
 def where() -> tuple[str, str]:
-    """Suite and test that run now."""
+    """Suite and test that run now; the suite by its own name, with whatever others it runs."""
     variables = BuiltIn().get_variables()
-    return variables["${SUITE NAME}"], variables["${TEST NAME}"]
+    return variables["${SUITE NAME}"].rpartition(".")[2], variables["${TEST NAME}"]
 
 
 def _from_log(path: Path) -> str:

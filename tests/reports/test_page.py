@@ -14,6 +14,7 @@ from reports import closeups, curves, plots, write_report
 from reports.figures import DISTRIBUTED, Figure
 from reports.load import load_results
 from reports.page import anchor
+from rig.capture import ClockKind
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -317,3 +318,12 @@ def test_the_only_script_is_the_pages_own(suite_page: str) -> None:
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'\">"
     ) in suite_page
+
+
+def test_time_lapse_has_a_picture_only_if_something_is_wrong(results: ResultsFolder) -> None:
+    lapse = ClockKind.TIME_LAPSE
+    results.add("Good", Made(clock=lapse))
+    results.add("Too Few", Made(clock=lapse, missing=2))
+    html = write_report(results.path).html.read_text()
+    assert "Timing diagram: Led / Too Few" in html
+    assert "Timing diagram: Led / Good" not in html

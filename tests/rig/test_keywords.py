@@ -373,6 +373,15 @@ def library(session: FakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return library
 
 
+@pytest.mark.parametrize("name", ["Led", "Robot.Led", "Soak & Led & Timing.Led"])
+def test_a_suite_has_the_same_name_whatever_runs_with_it(
+    robot: type[FakeRobot], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(module, "BuiltIn", robot)
+    robot.variables = {"${SUITE NAME}": name, "${TEST NAME}": "LED Blinks 1.5 Times"}
+    assert module.where() == ("Led", "LED Blinks 1.5 Times")
+
+
 def test_a_run_is_ordered_as_the_suite_says(library: RigLibrary, session: FakeSession) -> None:
     run = library.run_led_unikernel(2, 200 * MS, 300 * MS, "on")
     (order, folder), before = session.did
