@@ -36,8 +36,9 @@ SUITES := soak led refusals cleanup confinement timing acceptance
 export RIG_RESULTS ?= results
 SCRIPTS := .ci/run rig/pi/init rig/pi-network/etc/network-up
 
-# With as many jobs as there are processors, however many this make itself was given.
-BUILD_TENDER = MAKEFLAGS= $(MAKE) $(if $(filter 1,$(V)),V=1,-s) --no-print-directory -j $(shell nproc) -C tender
+# With a job for each processor, or with those that this make was given.
+JOBS = $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j $(shell nproc))
+BUILD_TENDER = $(MAKE) $(if $(filter 1,$(V)),,-s) $(JOBS) -C tender
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

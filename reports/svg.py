@@ -60,7 +60,7 @@ _CLEANING = (
 
 _TAG = re.compile(r"<[^>]*>")
 _DIGITS = re.compile(r"(-?\d+\.\d\d)\d+")
-"""Nobody sees a hundredth of a point."""
+"""Nobody sees less than a hundredth of a point."""
 
 
 @contextmanager
