@@ -159,11 +159,11 @@ images: setup ## those of all virtual boards: with a network, a newer kernel, an
 
 .PHONY: tender
 tender: setup ## build tender and unikernels for both architectures
-	$(Q)$(BUILD_TENDER) tenders guests tools $(CURDIR)/build/tender/aarch64/defects/never-unexports/solo5-hvt
+	$(Q)+$(BUILD_TENDER) tenders guests tools $(CURDIR)/build/tender/aarch64/defects/never-unexports/solo5-hvt
 
 .PHONY: known-bad
 known-bad: setup ## build those, and all known-bad ones of which the suites must catch each
-	$(Q)$(BUILD_TENDER) all
+	$(Q)+$(BUILD_TENDER) all
 
 .PHONY: setup
 setup: packages .venv/installed ## install what is missing: system packages, Python packages in .venv
