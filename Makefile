@@ -63,8 +63,8 @@ acceptance: image tender ## run the suites at release length, decide on the rele
 .PHONY: test
 test: ## run every check and test, and add them up
 	$(Q)$(MAKE) -j 2 test-setup images known-bad
-	$(Q)$(PYTHON) tests/run_all.py test-virtual-pi+test-lab+test-two-boards+test-mutants \
-	lint+test-tender+test-python+test-robot+test-newer-kernel
+	$(Q)$(PYTHON) tests/run_all.py lint+test-virtual-pi+test-lab+test-two-boards+test-mutants \
+	test-tender+test-python+test-robot+test-newer-kernel
 
 .PHONY: test-python
 test-python: test-setup ## only the Python tests that need no whole virtual Pi
