@@ -3,6 +3,7 @@
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from rig.errors import EvidenceError
 from rig.evidence import PARTIAL, SPOILED, Evidence, read_evidence
 from rig.expectation import Expectation
 from rig.verdict import Outcome, Verdict
+
+READERS = 2
+"""Runs that are read at a time; each needs room for its console."""
 
 _MARKS = ("run.json", "capture.json", "verdict.json")
 """A folder with one of these holds evidence, even if the others are gone."""
@@ -103,7 +107,8 @@ def load_results(folder: Path) -> Results:
         )
     root = _newest(folder)
     sealed, partial = _find(root)
-    read = [_read(root, path) for path in sealed]
+    with ThreadPoolExecutor(READERS) as pool:  # hashes, Parquet and NumPy let others run
+        read = list(pool.map(lambda path: _read(root, path), sealed))
     runs = [run for run, _ in read if run]
     problems = [problem for _, problem in read if problem]
     problems += [f"{path.relative_to(root)}: was cut short, never sealed" for path in partial]
