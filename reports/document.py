@@ -19,6 +19,7 @@ from rig.evidence import Image
 from rig.expectation import Expectation
 from rig.findings import Kind, Outcome
 from rig.load import Load
+from rig.soak import Topic
 
 Count = Annotated[int, Field(ge=0)]
 Number = float | None
@@ -106,13 +107,15 @@ class FigureEntry(_Part):
 class Document(_Part):
     """`report.json`."""
 
-    schema_: Literal["report/1"] = Field(default="report/1", alias="schema")
+    schema_: Literal["report/2"] = Field(default="report/2", alias="schema")
     results: str
     """Name of the results folder."""
     outcome: Outcome
     """Of all runs; see docs/report.md."""
     problems: tuple[str, ...]
     """Evidence that could not be used."""
+    soak: tuple[Topic, ...]
+    """What is judged over all chunks of a soak; empty if the runs are none."""
     runs: tuple[RunEntry, ...]
     figures: tuple[FigureEntry, ...]
 
@@ -123,6 +126,7 @@ def to_json(results: Results, summary: pd.DataFrame) -> str:
         results=results.folder.resolve().name,
         outcome=results.outcome,
         problems=results.problems,
+        soak=results.topics,
         runs=tuple(_run(run) for run in results.runs),
         figures=tuple(_figure(record) for record in summary.to_dict("records")),
     )

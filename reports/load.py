@@ -5,12 +5,14 @@ import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from rig.course import keeps_time
-from rig.errors import EvidenceError
+from rig.errors import EvidenceError, SoakError
 from rig.evidence import PARTIAL, SPOILED, Evidence, read_evidence
 from rig.expectation import Expectation
+from rig.soak import RECORD, SoakRecord, Topic, judge_soak, read_record
 from rig.verdict import Outcome, Verdict
 
 READERS = 2
@@ -69,6 +71,8 @@ class Results:
     runs: tuple[Run, ...]
     problems: tuple[str, ...]
     """One line for each folder that is damaged, cut short or contradicts itself."""
+    soak: SoakRecord | None = None
+    """Of which the runs are chunks; None: they are not, or the record is damaged."""
 
     @property
     def proofs(self) -> tuple[Run, ...]:
@@ -80,15 +84,21 @@ class Results:
         """The runs with a planted defect."""
         return tuple(run for run in self.runs if run.is_defect)
 
+    @cached_property
+    def topics(self) -> tuple[Topic, ...]:
+        """What is judged over all chunks of a soak; empty without one."""
+        return judge_soak(self.soak) if self.soak else ()
+
     @property
     def outcome(self) -> Outcome:
-        """The worst verdict of the proofs.
+        """The worst verdict of the proofs, and of what is judged over all chunks of a soak.
 
         A PASS is not believed, and becomes INCONCLUSIVE, when evidence cannot be
         used, when nothing was proven, or when a planted defect was not caught.
         """
         ranks = list(Outcome)
         outcomes = [run.verdict.outcome for run in self.proofs]
+        outcomes += [topic.outcome for topic in self.topics if topic.outcome]
         all_caught = all(run.is_caught for run in self.defects)
         if self.problems or not outcomes or not all_caught:
             outcomes.append(Outcome.INCONCLUSIVE)
@@ -114,7 +124,9 @@ def load_results(folder: Path) -> Results:
     problems += [f"{path.relative_to(root)}: was cut short, never sealed" for path in partial]
     if not runs:
         raise EvidenceError(_nothing_usable(root, problems))
-    return Results(root, _sorted(runs), tuple(problems))
+    soak, problem = _read_soak(root)
+    problems += [problem] if problem else []
+    return Results(root, _sorted(runs), tuple(problems), soak)
 
 
 def _newest(folder: Path) -> Path:
@@ -147,7 +159,17 @@ def _read(root: Path, path: Path) -> tuple[Run | None, str | None]:
     return run, f"{name}: {problem}" if problem else None
 
 
-def _one_line(error: EvidenceError, path: Path) -> str:
+def _read_soak(root: Path) -> tuple[SoakRecord | None, str | None]:
+    """The record of a soak, or what is wrong with it; neither where there was no soak."""
+    if not (root / RECORD).exists():
+        return None, None
+    try:
+        return read_record(root), None
+    except SoakError as error:
+        return None, f"{RECORD}: {_one_line(error, root)}"
+
+
+def _one_line(error: Exception, path: Path) -> str:
     """The error without the folder, which the reader knows, and without line ends."""
     lines = [line.strip() for line in str(error).splitlines() if "http" not in line]
     return " ".join(lines).replace(f"{path}: ", "").replace(f"{path}/", "")

@@ -95,7 +95,7 @@ def to_html(results: Results, analysis: Analysis, trend: object = None) -> str:
         measurement=measured,
         PASS=Outcome.PASS,
         trend=trend,
-        soak=soak_section(results.folder),
+        soak=soak_section(results),
     )
 
 

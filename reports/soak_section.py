@@ -6,18 +6,17 @@ It follows from `soak.json` alone, by the rules of `rig.soak`; an interim report
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
-from pathlib import Path
+from itertools import cycle, groupby
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.lanes import Picture
+from reports.load import Results
 from reports.svg import COLOURS, SERIES, drawing, inline
-from rig.errors import SoakError
 from rig.findings import counted
-from rig.soak import RECORD, Chunk, SoakRecord, Topic, judge_soak, read_record
+from rig.soak import Chunk, SoakRecord, Topic
 
 LEAST_CHUNKS = 2
 """Fewer make no line."""
@@ -33,23 +32,20 @@ class SoakSection:
     pictures: tuple[Picture, ...]
 
 
-def soak_section(results: Path) -> SoakSection | None:
-    """None if the results folder is not that of a soak."""
-    if not (results / RECORD).exists():
-        return None
-    try:
-        record = read_record(results)
-    except SoakError as error:
-        return SoakSection(str(error), (), ())
-    return SoakSection(_summary(record), judge_soak(record), tuple(_pictures(record)))
+def soak_section(results: Results) -> SoakSection | None:
+    """None if the results are not those of a soak."""
+    record = results.soak
+    return record and SoakSection(_summary(record), results.topics, tuple(_pictures(record)))
 
 
 def _summary(record: SoakRecord) -> str:
     share = record.cycles * 100 // record.plan.cycles
-    text = f"{record.cycles:,} of {record.plan.cycles:,} cycles are done ({share} %), "
-    text += f"in {counted(len(record.chunks), 'chunk')}, each a run below"
-    return text + (
-        "; in time-lapse, so the sequence is judged and time is not." * record.time_lapse or "."
+    lapse = (
+        "; in time-lapse, so the sequence is judged and time is not" if record.time_lapse else ""
+    )
+    return (
+        f"{record.cycles:,} of {record.plan.cycles:,} cycles are done ({share} %), in "
+        f"{counted(len(record.chunks), 'chunk')}, each a run below{lapse}."
     )
 
 
@@ -63,7 +59,9 @@ def _of_rig(record: SoakRecord) -> Picture:
     """Each process from zero, so that one of 20 MiB stands beside one of 200."""
     with drawing("soak rig"):
         figure, axes = _panel("MiB more")
-        for colour, (name, chunks, memory_kib) in zip(SERIES * 9, _processes(record), strict=False):
+        for colour, (name, chunks, memory_kib) in zip(
+            cycle(SERIES), _processes(record), strict=False
+        ):
             grown = [(kib - memory_kib[0]) / _KIB_PER_MIB for kib in memory_kib]
             label = f"{name}, {memory_kib[0] // _KIB_PER_MIB} MiB at first"
             axes.plot(chunks, grown, color=COLOURS[colour], linewidth=1.2, label=label)

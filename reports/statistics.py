@@ -114,7 +114,8 @@ def _figures_of(run: Run, tables: Tables) -> Iterator[tuple[_Record, Distributio
 def _ordered(samples: _Samples, ranks: Iterable[int] = ()) -> _Ordered:
     """With those sizes in their places, too, that have one of these ranks."""
     if samples.figure not in ERRORS:
-        return _Ordered(*[in_order(samples.values, ranks)] * 2)
+        values = in_order(samples.values, ranks)
+        return _Ordered(values, values)
     return _Ordered(in_order(samples.values), in_order(np.abs(samples.values), ranks))
 
 

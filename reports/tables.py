@@ -20,6 +20,7 @@ from reports.figures import ONCE_PER_RUN, Scale, number
 from reports.load import Results, Run
 from reports.order import PER_MILLE, least_for_interval, samples_needed
 from reports.statistics import COLUMNS
+from rig.soak import Topic
 from rig.verdict import Outcome
 
 WIDTH = 100
@@ -95,6 +96,9 @@ def counted(results: Results) -> str:
         line += f"; {caught} of {plural(len(defects), 'planted defect')} caught"
     if lapsed := sum(run.is_pattern and not run.is_timed for run in proofs):
         line += f"; timing not judged of {plural(lapsed, 'run')} in time-lapse"
+    judged = [topic.outcome for topic in results.topics if topic.outcome]
+    if judged:
+        line += f"; the whole soak: {max(judged, key=list(Outcome).index)}"
     if results.problems:
         line += f"; {plural(len(results.problems), 'problem')} with the evidence"
     return line
@@ -110,11 +114,17 @@ def to_text(results: Results, summary: pd.DataFrame, page: Path) -> str:
     parts = [
         _section("Verdicts", _verdicts(results.proofs)),
         _section("Planted defects: caught / not caught", _defects(results.defects)),
+        _section("Soak", _topics(results.topics)),
         _section("Evidence that cannot be trusted", map(_problem, results.problems)),
         "\n".join(_latency(latency(summary))),
         f"Overall: {results.outcome} ({counted(results)})\nReport: {page}",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _topics(topics: Iterable[Topic]) -> Iterator[str]:
+    for topic in topics:
+        yield wrapped(f"{topic.outcome or 'not judged':<12}  {topic.text}", 2)
 
 
 def to_csv(summary: pd.DataFrame) -> str:

@@ -41,7 +41,7 @@ def test_a_report_keeps_to_the_published_schema(document: dict[str, Any]) -> Non
         (("figures", 0, "count"), -1),
         (("figures", 0, "median"), "fast"),
         (("runs", 0, "surprise"), 1),
-        (("schema",), "report/2"),
+        (("schema",), "report/1"),
     ],
 )
 def test_the_published_schema_refuses_what_is_no_report(

@@ -5,24 +5,12 @@ import re
 
 import pytest
 from conftest import Made, ResultsFolder
+from soaks import PLAN
 
 from reports import write_report
-from reports.soak_section import soak_section
 from rig.bench import SoakLimits
 from rig.findings import Outcome
-from rig.soak import RECORD, Chunk, Plan, SoakRecord, Usage, write_record
-
-PLAN = Plan(
-    bench="virtual",
-    bench_sha256="b" * 64,
-    tender="a" * 64,
-    unikernel="c" * 64,
-    line="led",
-    cycles=1000,
-    chunk_cycles=100,
-    on_ns=300_000_000,
-    off_ns=400_000_000,
-)
+from rig.soak import RECORD, Chunk, SoakRecord, Usage, write_record
 
 
 def usage(process: str, kib: int, pid: int = 1) -> Usage:
@@ -72,9 +60,9 @@ def test_an_interim_report_says_how_far_the_soak_has_come(results: ResultsFolder
     text = text_of(html)
 
     assert '<a href="#soak">Soak</a>' in html
-    assert "400 of 1,000 cycles are done (40 %), in 4 chunks" in text
+    assert "400 of 2,000 cycles are done (20 %), in 4 chunks" in text
     assert "time-lapse, so the sequence is judged and time is not" in text
-    assert "INCONCLUSIVE 400 of 1000 cycles in 4 chunks, 800 edges" in text
+    assert "INCONCLUSIVE 400 of 2000 cycles in 4 chunks, 800 edges" in text
     assert "not judged drift" in text
     assert html.count("over chunks</title>") == 1
     assert "rig, 195 MiB at first" in html
@@ -87,11 +75,11 @@ def test_a_soak_in_real_time_does_not_claim_time_lapse(results: ResultsFolder) -
 
 
 def test_growth_beyond_the_limit_is_a_fail_on_the_page(results: ResultsFolder) -> None:
-    chunks = [chunk(n, rig_kib=200_000 + 1000 * n, tender_kib=65) for n in range(1, 11)]
+    chunks = [chunk(n, rig_kib=200_000 + 1000 * n, tender_kib=65) for n in range(1, 21)]
     text = text_of(page(results, soak(*chunks)))
-    assert "FAIL rig memory: grows by 7000 KiB over 8 chunks" in text
+    assert "FAIL rig memory: grows by 15000 KiB over 16 chunks" in text
     assert "FAIL tender memory: within a chunk it grows by 65 KiB" in text
-    assert "PASS 1000 of 1000 cycles" in text
+    assert "PASS 2000 of 2000 cycles" in text
 
 
 def test_a_rig_that_went_on_is_a_line_of_its_own(results: ResultsFolder) -> None:
@@ -102,7 +90,7 @@ def test_a_rig_that_went_on_is_a_line_of_its_own(results: ResultsFolder) -> None
 
 def test_one_chunk_has_no_picture_yet(results: ResultsFolder) -> None:
     html = page(results, soak(chunk(1)))
-    assert "100 of 1,000 cycles are done" in html
+    assert "100 of 2,000 cycles are done" in html
     assert "over chunks</title>" not in html
 
 
@@ -112,12 +100,35 @@ def test_other_results_have_no_such_section(results: ResultsFolder) -> None:
     assert "#soak" not in html
 
 
+@pytest.mark.parametrize(
+    ("record", "outcome"),
+    [
+        (soak(*(chunk(n) for n in range(20))), Outcome.PASS),
+        (soak(*(chunk(n) for n in range(5))), Outcome.INCONCLUSIVE),
+        (soak(*(chunk(n, tender_kib=65) for n in range(20))), Outcome.FAIL),
+    ],
+    ids=["good", "not over", "grows"],
+)
+def test_the_report_is_no_better_than_the_whole_soak(
+    results: ResultsFolder, record: SoakRecord, outcome: Outcome
+) -> None:
+    """Though every chunk passed."""
+    html = page(results, record)
+    report = write_report(results.path)
+    assert f"<title>{outcome}: " in html
+    assert f"Overall: {outcome} (1 run: 1 PASS; the whole soak: {outcome})" in report.text
+    told = json.loads(report.json.read_text())
+    assert told["outcome"] == outcome
+    assert [topic["name"] for topic in told["soak"]][:2] == ["cycles", "drift"]
+
+
 @pytest.mark.parametrize("damage", ["{", json.dumps({"schema": "soak/1"})])
 def test_a_damaged_record_is_told_and_stops_no_report(results: ResultsFolder, damage: str) -> None:
-    results.add("Chunk 1", Made(), suite="Soak")
+    html = page(results, None)
+    assert "<title>PASS" in html
     (results.path / RECORD).write_text(damage)
-    found = soak_section(results.path)
-    assert found is not None
-    assert "is no record of a soak" in found.summary
-    assert (found.topics, found.pictures) == ((), ())
-    assert "is no record of a soak" in write_report(results.path).html.read_text()
+    html = write_report(results.path).html.read_text()
+    assert "<title>INCONCLUSIVE" in html
+    assert "soak.json" in html
+    assert "is no record of a soak" in html
+    assert 'id="soak"' not in html

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from soaks import PLAN
 
 from rig.bench import SoakLimits
 from rig.errors import SoakError, TargetError
@@ -14,7 +15,6 @@ from rig.packed import packed, unpacked
 from rig.soak import (
     RECORD,
     Chunk,
-    Plan,
     SoakRecord,
     Topic,
     Usage,
@@ -30,17 +30,6 @@ from rig.verdict import Outcome
 
 LIMITS = SoakLimits(tender_growth_kib=64, rig_growth_kib=1000)
 CHUNKS = 20
-PLAN = Plan(
-    bench="virtual",
-    bench_sha256="b" * 64,
-    tender="a" * 64,
-    unikernel="c" * 64,
-    line="led",
-    cycles=2000,
-    chunk_cycles=100,
-    on_ns=300_000_000,
-    off_ns=400_000_000,
-)
 
 
 def held(process: str, kib: int, fds: int, pid: int = 1) -> Usage:
