@@ -35,7 +35,9 @@ class SoakSection:
 def soak_section(results: Results) -> SoakSection | None:
     """None if the results are not those of a soak."""
     record = results.soak
-    return record and SoakSection(_summary(record), results.topics, tuple(_pictures(record)))
+    if record is None:
+        return None
+    return SoakSection(_summary(record), results.topics, tuple(_pictures(record)))
 
 
 def _summary(record: SoakRecord) -> str:
